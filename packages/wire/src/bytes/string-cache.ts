@@ -16,7 +16,7 @@ export class StringCache {
 
   /** @param slots a power of two */
   constructor(slots: number) {
-    this.#slots = new Array<string>(slots).fill('');
+    this.#slots = Array.from({ length: slots }, () => '');
     this.#mask = slots - 1;
   }
 

@@ -4,9 +4,9 @@
  * of wire 2.6 treat the two alike.
  */
 import type { PackedBoxes } from '../boxes.ts';
+import type { Int64 } from '../bytes/int64.ts';
 
-/** An int64 of the wire: a number when it is a safe integer, else a bigint, never a rounded number. */
-export type Int64 = number | bigint;
+export type { Int64 } from '../bytes/int64.ts';
 
 /** Common part of all registrations (wire 2.5 BaseRegister). */
 export interface BaseRegister {
