@@ -1,0 +1,12 @@
+import type { DriverContext, StoreDriver } from './driver.ts';
+import { StoreError } from './errors.ts';
+import type { ServerOptions } from './open-store.ts';
+import type { SqlAddress } from './store-address.ts';
+
+/** Not there yet. */
+export class PostgresDriver {
+  constructor(_address: SqlAddress, _options: ServerOptions, _ctx: DriverContext) {
+    throw new StoreError('SR_STORE_CONFIG', 'the postgres store is not available in this build');
+  }
+}
+export interface PostgresDriver extends StoreDriver {}

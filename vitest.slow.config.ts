@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config';
+
+/** Suites that start real servers: `npx vitest run --config vitest.slow.config.ts test/slow/<folder>`. */
+export default defineConfig({
+  ssr: { resolve: { conditions: ['development', 'module-sync', 'node', 'import'] } },
+  resolve: { conditions: ['development', 'module-sync', 'node', 'import'] },
+  test: {
+    include: ['test/slow/**/*.test.ts'],
+    exclude: ['**/node_modules/**'],
+    pool: 'forks',
+    isolate: true,
+    fileParallelism: false,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+});
