@@ -17,6 +17,7 @@ export { ByteWriter } from './bytes/byte-writer.ts';
 export * from './bolt/frame.ts';
 export { FrameDecoder } from './bolt/frame-decoder.ts';
 export * from './bolt/frame-encoder.ts';
+export { type Int64, normalInt64 } from './bytes/int64.ts';
 export * from './client/class-names.ts';
 export * from './client/catalogue.ts';
 export { decodeConfiguratorRegister, encodeConfiguratorRegister } from './client/configurator-register.ts';
