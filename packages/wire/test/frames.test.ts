@@ -197,9 +197,12 @@ describe('refusals', () => {
 
   test('a claimed length holds no more memory than what arrived', () => {
     const head = patched(request(), 18, 0, 0x90, 0, 0).subarray(0, 22);
-    const decoder = new wire.FrameDecoder();
-    decoder.push(head, () => {});
-    expect(decoder.bufferedBytes).toBe(22);
+    const before = process.memoryUsage().arrayBuffers;
+    const decoders = Array.from({ length: 500 }, () => new wire.FrameDecoder());
+    for (const decoder of decoders) decoder.push(head, () => {});
+    // 500 claims of 9 MB each, 22 bytes of each have arrived.
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(32 * 1024 * 1024);
+    expect(decoders.every((decoder) => decoder.bufferedBytes === 22)).toBe(true);
   });
 
   test('lengths that do not fit are refused by the encoder', () => {

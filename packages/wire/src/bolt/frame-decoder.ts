@@ -10,7 +10,7 @@ import { boltLimits, type BoltLimits } from '../limits.ts';
 import { type BoltProto, CRC_BYTES, EMPTY, type Frame, type FrameType, frameHasCrc } from './frame.ts';
 
 /** Frames up to this size are assembled in one allocation, larger ones in a doubling buffer. */
-const ASSEMBLE_AT_ONCE_BYTES = 256 * 1024;
+const ASSEMBLE_AT_ONCE_BYTES = 16 * 1024;
 /** More than any frame head (24 bytes). */
 const HEAD_SPACE_BYTES = 32;
 

@@ -73,10 +73,9 @@ export function scanCesu8(buf: Buffer, start: number, end: number, units: number
 
 /** True if checked CESU-8 bytes hold an encoded surrogate, so that they are not UTF-8. */
 export function hasSurrogates(buf: Buffer, start: number, end: number): boolean {
-  let at = buf.indexOf(0xed, start);
-  while (at >= 0 && at < end) {
-    if (at + 1 < end && buf[at + 1] >= 0xa0) return true;
-    at = buf.indexOf(0xed, at + 1);
+  // Not `indexOf`: it would search to the end of the whole message, once per string.
+  for (let at = start; at < end - 1; at++) {
+    if (buf[at] === 0xed && buf[at + 1] >= 0xa0) return true;
   }
   return false;
 }
