@@ -93,3 +93,4 @@ export * as hessianWriter from './hessian/writer.ts';
 export { PbReader } from './pb/reader.ts';
 export * as pbWriter from './pb/writer.ts';
 export * from './client/types.ts';
+export * from './internal/index.ts';
