@@ -2,8 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 /** Suites that start real servers: `npx vitest run --config vitest.slow.config.ts test/slow/<folder>`. */
 export default defineConfig({
-  ssr: { resolve: { conditions: ['development', 'module-sync', 'node', 'import'] } },
-  resolve: { conditions: ['development', 'module-sync', 'node', 'import'] },
+  ssr: { resolve: { conditions: ['development', 'module-sync', 'node'] } },
+  resolve: { conditions: ['development', 'module-sync', 'node'] },
   test: {
     include: ['test/slow/**/*.test.ts'],
     exclude: ['**/node_modules/**'],

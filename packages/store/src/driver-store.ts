@@ -4,12 +4,12 @@
  */
 import { DocFacade } from './doc-facade.ts';
 import type { DriverContext, LeaseRow, StoreDriver } from './driver.ts';
-import { StoreError } from './errors.ts';
+import { isStoreError, StoreError } from './errors.ts';
 import { STORE_LIMITS } from './limits.ts';
 import type { LeaderLease, LeaseInfo, MetaStore } from './meta-store.ts';
 import { RecordFacade } from './record-facade.ts';
 import { APP_REVISIONS, CLIENT_ADDRESSES, INTERFACE_APPS } from './records.ts';
-import { checkText } from './validate.ts';
+import { checkName } from './validate.ts';
 
 class LeaseFacade implements LeaderLease {
   private readonly driver: StoreDriver;
@@ -25,7 +25,7 @@ class LeaseFacade implements LeaderLease {
 
   async tryAcquire(me: string, ttlMs: number): Promise<LeaseInfo> {
     this.gate();
-    checkText('address of the holder', me, 1, STORE_LIMITS.keyBytesMax);
+    checkName('address of the holder', me, STORE_LIMITS.holderBytesMax);
     if (!(ttlMs >= STORE_LIMITS.leaseTtlMsMin && ttlMs <= STORE_LIMITS.leaseTtlMsMax)) {
       const { leaseTtlMsMin: min, leaseTtlMsMax: max } = STORE_LIMITS;
       throw new StoreError('SR_STORE_INVALID', `lease ttl must be ${min} to ${max} ms, got ${ttlMs}`);
@@ -99,6 +99,10 @@ export class DriverStore implements MetaStore {
     } catch (error) {
       this.state = 'closed';
       await this.driver.close().catch(() => {});
+      // Opening may be repeated whatever became of it.
+      if (isStoreError(error, 'SR_STORE_UNKNOWN')) {
+        throw new StoreError('SR_STORE_UNAVAILABLE', error.message, error);
+      }
       throw error;
     }
   }

@@ -7,6 +7,8 @@ export const STORE_LIMITS = {
   keyBytesMax: 1_024,
   /** Longest cluster id, UTF-8 bytes. */
   clusterBytesMax: 128,
+  /** Longest address of a lock holder, bytes. */
+  holderBytesMax: 255,
   /** Largest document value, UTF-8 bytes. A value of exactly 1 MiB is refused. */
   docBytesMax: 1_048_575,
   /** Most documents of one cluster. */

@@ -7,7 +7,7 @@ import { MemoryDriver } from './memory.ts';
 import type { MetaStore } from './meta-store.ts';
 import type { StoreLogger, StorePorts, StoreRandom } from './ports.ts';
 import { parseStoreAddress, type StoreAddress } from './store-address.ts';
-import { checkText } from './validate.ts';
+import { checkName } from './validate.ts';
 
 /** How to reach a store. */
 export interface StoreOptions {
@@ -45,7 +45,7 @@ function newToken(random: StoreRandom): string {
 
 function contextOf(options: Omit<StoreOptions, 'url'>, ports: StorePorts): DriverContext {
   const cluster = options.cluster ?? DEFAULT_CLUSTER;
-  checkText('cluster id', cluster, 1, STORE_LIMITS.clusterBytesMax);
+  checkName('cluster id', cluster, STORE_LIMITS.clusterBytesMax);
   return {
     clock: ports.clock,
     logger: ports.logger ?? SILENT,

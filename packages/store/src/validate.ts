@@ -21,6 +21,12 @@ export function checkKey(key: string): void {
   checkText('key', key, 1, STORE_LIMITS.keyBytesMax);
 }
 
+/** A name that people read and databases keep as text: 1 to `bytesMax` bytes, no control characters. */
+export function checkName(what: string, name: string, bytesMax: number): void {
+  checkText(what, name, 1, bytesMax);
+  if (/\p{Cc}/u.test(name)) throw new StoreError('SR_STORE_INVALID', `${what} holds a control character`);
+}
+
 /** A number the store handed out earlier, or 0. */
 export function checkNumber(what: string, value: number): void {
   if (!Number.isSafeInteger(value) || value < 0) {

@@ -1,0 +1,3 @@
+import { describeRealStore } from './suite.ts';
+
+describeRealStore('postgres', { ttlMs: 800, ageStepMs: 300 });

@@ -1,0 +1,256 @@
+/**
+ * Starts real stores on loopback with temporary data directories, as an unprivileged user where the server demands it, and
+ * stops them. Installed by `test/slow/install-stores.sh`.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually } from './real-time.ts';
+
+/** A server that can be hurt. */
+export interface RealServer {
+  /** Store address for `openStore`. */
+  readonly url: string;
+  /** Takes the process away without warning and waits until it is gone. */
+  kill(): Promise<void>;
+  /** Starts it again on the same data and port and waits until it answers. */
+  restart(): Promise<void>;
+  /** Stops the process in its tracks; the kernel still accepts connections. */
+  freeze(): void;
+  thaw(): void;
+  /** Kills the process and deletes its data. */
+  stop(): Promise<void>;
+}
+
+/** What a kind of server needs. */
+interface Recipe {
+  readonly name: string;
+  /** Must run as this user when we are root. */
+  readonly user?: string;
+  init(dir: string, run: (command: string, args: string[]) => void): void;
+  command(dir: string, ports: readonly number[]): [string, string[]];
+  ready(ports: readonly number[], dir: string): Promise<boolean>;
+  url(ports: readonly number[]): string;
+  /** Once, after the first start. */
+  setUp?(dir: string, ports: readonly number[], run: (command: string, args: string[]) => void): void;
+}
+
+/** A port nobody listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+function idsOf(user: string): { uid: number; gid: number } {
+  const id = (flag: string): number => Number(spawnSync('id', [flag, user], { encoding: 'utf8' }).stdout);
+  return { uid: id('-u'), gid: id('-g') };
+}
+
+class Server implements RealServer {
+  readonly url: string;
+  private readonly recipe: Recipe;
+  private readonly dir: string;
+  private readonly ports: readonly number[];
+  private readonly ids: { uid: number; gid: number } | undefined;
+  private child: ChildProcess | null = null;
+  private output = '';
+
+  constructor(recipe: Recipe, dir: string, ports: readonly number[]) {
+    this.recipe = recipe;
+    this.dir = dir;
+    this.ports = ports;
+    this.url = recipe.url(ports);
+    if (recipe.user !== undefined && process.getuid?.() === 0) this.ids = idsOf(recipe.user);
+    if (this.ids !== undefined) chownSync(dir, this.ids.uid, this.ids.gid);
+  }
+
+  async first(): Promise<void> {
+    this.recipe.init(this.dir, (command, args) => this.run(command, args));
+    await this.restart();
+    this.recipe.setUp?.(this.dir, this.ports, (command, args) => this.run(command, args));
+  }
+
+  async restart(): Promise<void> {
+    const [command, args] = this.recipe.command(this.dir, this.ports);
+    const child = spawn(command, args, { ...this.ids, cwd: this.dir, stdio: ['ignore', 'pipe', 'pipe'] });
+    const keep = (chunk: Buffer): void => {
+      this.output = (this.output + chunk.toString()).slice(-4_000);
+    };
+    child.stdout.on('data', keep);
+    child.stderr.on('data', keep);
+    this.child = child;
+    await eventually(`${this.recipe.name} to answer`, 60_000, async () => {
+      if (child.exitCode !== null) throw new Error(`${this.recipe.name} exited: ${this.output}`);
+      return (await this.recipe.ready(this.ports, this.dir)) ? true : undefined;
+    });
+  }
+
+  async kill(): Promise<void> {
+    const { child } = this;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    this.signalAll('SIGKILL');
+    await gone;
+    this.child = null;
+  }
+
+  freeze(): void {
+    this.signalAll('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.signalAll('SIGCONT');
+  }
+
+  async stop(): Promise<void> {
+    this.thaw();
+    await this.kill();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  /** The server and its own children (PostgreSQL has a process per connection). */
+  private signalAll(signal: NodeJS.Signals): void {
+    const pid = this.child?.pid;
+    if (pid === undefined) return;
+    const children = spawnSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' }).stdout;
+    for (const each of [pid, ...children.trim().split(/\s+/).filter(Boolean).map(Number)]) {
+      try {
+        process.kill(each, signal);
+      } catch {
+        // It ended between the listing and the signal.
+      }
+    }
+  }
+
+  private run(command: string, args: string[]): void {
+    const done = spawnSync(command, args, { ...this.ids, cwd: this.dir, encoding: 'utf8' });
+    if (done.status !== 0) throw new Error(`${command} failed: ${done.stderr}${done.stdout}`);
+  }
+}
+
+const postgresBin = (): string => {
+  const base = '/usr/lib/postgresql';
+  const versions = existsSync(base) ? readdirSync(base).sort((a, b) => Number(b) - Number(a)) : [];
+  return join(base, versions[0] ?? 'none', 'bin');
+};
+
+const POSTGRES: Recipe = {
+  name: 'postgresql',
+  user: 'postgres',
+  init: (dir, run) =>
+    run(join(postgresBin(), 'initdb'), ['-D', join(dir, 'data'), '-A', 'trust', '-U', 'sofa', '-N']),
+  command: (dir, [port]) => [
+    join(postgresBin(), 'postgres'),
+    ['-D', join(dir, 'data'), '-p', String(port), '-h', '127.0.0.1', '-k', dir, '-c', 'max_connections=200'],
+  ],
+  ready: async ([port], dir) =>
+    spawnSync(join(postgresBin(), 'pg_isready'), ['-h', '127.0.0.1', '-p', String(port), '-t', '1'], {
+      cwd: dir,
+    }).status === 0,
+  url: ([port]) => `postgres://sofa:secret@127.0.0.1:${port}/postgres`,
+};
+
+const MARIADB: Recipe = {
+  name: 'mariadb',
+  user: 'mysql',
+  init: (dir, run) =>
+    run('/usr/bin/mariadb-install-db', [
+      '--no-defaults',
+      `--datadir=${join(dir, 'data')}`,
+      '--auth-root-authentication-method=normal',
+      '--skip-test-db',
+    ]),
+  command: (dir, [port]) => [
+    '/usr/sbin/mariadbd',
+    [
+      '--no-defaults',
+      `--datadir=${join(dir, 'data')}`,
+      `--port=${port}`,
+      '--bind-address=127.0.0.1',
+      `--socket=${join(dir, 's')}`,
+      '--skip-name-resolve',
+      '--innodb-buffer-pool-size=32M',
+    ],
+  ],
+  ready: async (_ports, dir) =>
+    spawnSync('/usr/bin/mariadb-admin', ['--no-defaults', '-u', 'root', `--socket=${join(dir, 's')}`, 'ping'])
+      .status === 0,
+  url: ([port]) => `mariadb://sofa:secret@127.0.0.1:${port}/registry`,
+  setUp: (dir, _ports, run) =>
+    run('/usr/bin/mariadb', [
+      '--no-defaults',
+      '-u',
+      'root',
+      `--socket=${join(dir, 's')}`,
+      '-e',
+      "CREATE DATABASE registry; CREATE USER sofa@'127.0.0.1' IDENTIFIED BY 'secret'; GRANT ALL ON registry.* TO sofa@'127.0.0.1'",
+    ]),
+};
+
+const ETCD: Recipe = {
+  name: 'etcd',
+  init: () => {},
+  command: (dir, [client, peer]) => [
+    '/usr/bin/etcd',
+    [
+      '--data-dir',
+      join(dir, 'data'),
+      '--listen-client-urls',
+      `http://127.0.0.1:${client}`,
+      '--advertise-client-urls',
+      `http://127.0.0.1:${client}`,
+      '--listen-peer-urls',
+      `http://127.0.0.1:${peer}`,
+      '--initial-advertise-peer-urls',
+      `http://127.0.0.1:${peer}`,
+      '--initial-cluster',
+      `default=http://127.0.0.1:${peer}`,
+    ],
+  ],
+  ready: async ([client]) => {
+    try {
+      const response = await fetch(`http://127.0.0.1:${client}/health`, { signal: AbortSignal.timeout(500) });
+      return ((await response.json()) as { health?: string }).health === 'true';
+    } catch {
+      return false;
+    }
+  },
+  url: ([client]) => `etcd://127.0.0.1:${client}`,
+};
+
+const KINDS = {
+  postgres: { recipe: POSTGRES, binary: () => join(postgresBin(), 'postgres') },
+  mariadb: { recipe: MARIADB, binary: () => '/usr/sbin/mariadbd' },
+  etcd: { recipe: ETCD, binary: () => '/usr/bin/etcd' },
+};
+
+/** Kinds of server a suite can ask for. */
+export type ServerKind = keyof typeof KINDS;
+
+/** Why a kind of server cannot be started here, or null when it can. */
+export function missingServer(kind: ServerKind): string | null {
+  const binary = KINDS[kind].binary();
+  return existsSync(binary)
+    ? null
+    : `${kind} left out: ${binary} is not installed (test/slow/install-stores.sh)`;
+}
+
+/** Starts an empty server. */
+export async function startServer(kind: ServerKind): Promise<RealServer> {
+  const dir = mkdtempSync(join(tmpdir(), `sofa-${kind}-`));
+  const server = new Server(KINDS[kind].recipe, dir, [await freePort(), await freePort()]);
+  try {
+    await server.first();
+    return server;
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+}
