@@ -139,7 +139,7 @@ function etcd(plain: string, address: string): EtcdAddress {
   const tls = scheme.toLowerCase() === 'etcds' || new URLSearchParams(query).get('tls') === 'true';
   const endpoints = hosts.split(',').map((host) => {
     const url = parseUrl(`http://${host.trim()}`, address);
-    const port = url.port === '' && !/:80$/.test(host) ? '2379' : url.port || '80';
+    const port = url.port === '' && !host.trim().endsWith(':80') ? '2379' : url.port || '80';
     return `${tls ? 'https' : 'http'}://${url.hostname}:${port}`;
   });
   const [user, password] = userInfo?.split(/:(.*)/s) ?? [];

@@ -80,6 +80,23 @@ export function describeLease(suite: Suite, shared: boolean): void {
       expect([again.mine, renewed.mine]).toEqual([true, true]);
     });
 
+    it('takes the ttl of the last request of its holder', async () => {
+      const store = await suite.world.open();
+      const { ttlMs } = suite.world;
+      const first = await store.lease.tryAcquire(A, ttlMs);
+      expect(await store.lease.tryAcquire(A, 60_000)).toMatchObject({
+        owner: A,
+        term: first.term,
+        mine: true,
+      });
+      await suite.world.pass(ttlMs * 1.5);
+      expect(await store.lease.renew(first.term)).toMatchObject({ owner: A, term: first.term });
+      await store.lease.tryAcquire(A, ttlMs);
+      const startMs = suite.world.monoMs();
+      await until(suite.world, async () => ((await store.lease.observe()).owner === null ? true : undefined));
+      expect(suite.world.monoMs() - startMs).toBeLessThan(ttlMs + 10_000);
+    });
+
     it('outlives its ttl as long as it is renewed', async () => {
       const store = await suite.world.open();
       const { ttlMs } = suite.world;
@@ -228,6 +245,27 @@ export function describeLease(suite: Suite, shared: boolean): void {
       await store.lease.release(second.term);
       expect(await Promise.all(writes(store, second.term))).toEqual(all('SR_STORE_FENCED'));
     });
+
+    if (shared) {
+      it('lets no write of the old leader land behind the first of its successor', async () => {
+        const [old, next] = [await suite.world.open(), await suite.world.open()];
+        const first = await old.lease.tryAcquire(A, suite.world.ttlMs);
+        let over = false;
+        const writer = async (): Promise<void> => {
+          while (!over) {
+            await codeOf(old.docs.put('table', 'old', { expect: 'any', fence: first }));
+            await suite.world.pass(1);
+          }
+        };
+        const writers = [writer(), writer(), writer()];
+        const second = await acquired(next, B);
+        await next.docs.put('table', 'new', { expect: 'any', fence: second });
+        await suite.world.pass(100);
+        over = true;
+        await Promise.all(writers);
+        expect(await next.docs.get('table')).toMatchObject({ value: 'new' });
+      });
+    }
 
     it('refuses a term nobody has had yet', async () => {
       const store = await suite.world.open();

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -144,8 +144,11 @@ const postgresBin = (): string => {
 const POSTGRES: Recipe = {
   name: 'postgresql',
   user: 'postgres',
-  init: (dir, run) =>
-    run(join(postgresBin(), 'initdb'), ['-D', join(dir, 'data'), '-A', 'trust', '-U', 'sofa', '-N']),
+  init: (dir, run) => {
+    writeFileSync(join(dir, 'pw'), 'secret');
+    const auth = ['-A', 'scram-sha-256', `--pwfile=${join(dir, 'pw')}`];
+    run(join(postgresBin(), 'initdb'), ['-D', join(dir, 'data'), '-U', 'sofa', '-N', ...auth]);
+  },
   command: (dir, [port]) => [
     join(postgresBin(), 'postgres'),
     ['-D', join(dir, 'data'), '-p', String(port), '-h', '127.0.0.1', '-k', dir, '-c', 'max_connections=200'],
@@ -194,26 +197,23 @@ const MARIADB: Recipe = {
     ]),
 };
 
-const ETCD: Recipe = {
+/** One etcd member; `members` are the peer URLs of all. */
+const etcd = (name: string, members: string): Recipe => ({
   name: 'etcd',
   init: () => {},
-  command: (dir, [client, peer]) => [
-    '/usr/bin/etcd',
-    [
-      '--data-dir',
-      join(dir, 'data'),
-      '--listen-client-urls',
-      `http://127.0.0.1:${client}`,
-      '--advertise-client-urls',
-      `http://127.0.0.1:${client}`,
-      '--listen-peer-urls',
-      `http://127.0.0.1:${peer}`,
-      '--initial-advertise-peer-urls',
-      `http://127.0.0.1:${peer}`,
-      '--initial-cluster',
-      `default=http://127.0.0.1:${peer}`,
-    ],
-  ],
+  command: (dir, [client, peer]) => {
+    const at = (port: number): string => `http://127.0.0.1:${port}`;
+    const urls = {
+      name,
+      'data-dir': join(dir, 'data'),
+      'listen-client-urls': at(client),
+      'advertise-client-urls': at(client),
+      'listen-peer-urls': at(peer),
+      'initial-advertise-peer-urls': at(peer),
+      'initial-cluster': members === '' ? `${name}=${at(peer)}` : members,
+    };
+    return ['/usr/bin/etcd', Object.entries(urls).flatMap(([key, value]) => [`--${key}`, value])];
+  },
   ready: async ([client]) => {
     try {
       const response = await fetch(`http://127.0.0.1:${client}/health`, { signal: AbortSignal.timeout(500) });
@@ -223,12 +223,12 @@ const ETCD: Recipe = {
     }
   },
   url: ([client]) => `etcd://127.0.0.1:${client}`,
-};
+});
 
 const KINDS = {
   postgres: { recipe: POSTGRES, binary: () => join(postgresBin(), 'postgres') },
   mariadb: { recipe: MARIADB, binary: () => '/usr/sbin/mariadbd' },
-  etcd: { recipe: ETCD, binary: () => '/usr/bin/etcd' },
+  etcd: { recipe: etcd('default', ''), binary: () => '/usr/bin/etcd' },
 };
 
 /** Kinds of server a suite can ask for. */
@@ -253,4 +253,18 @@ export async function startServer(kind: ServerKind): Promise<RealServer> {
     await server.stop();
     throw error;
   }
+}
+
+/** Starts an empty etcd cluster of three members. */
+export async function startEtcdCluster(): Promise<RealServer[]> {
+  const members = await Promise.all(
+    ['a', 'b', 'c'].map(async (name) => ({ name, ports: [await freePort(), await freePort()] })),
+  );
+  const peers = members.map((m) => `${m.name}=http://127.0.0.1:${m.ports[1]}`).join(',');
+  const servers = members.map(
+    ({ name, ports }) => new Server(etcd(name, peers), mkdtempSync(join(tmpdir(), 'sofa-etcd-')), ports),
+  );
+  // A member is ready only when a majority runs.
+  await Promise.all(servers.map((server) => server.first()));
+  return servers;
 }

@@ -39,6 +39,16 @@ export function describeRealStore(kind: ServerKind, figures: SuiteFigures): void
   afterAll(async () => {
     await server.stop();
   });
+  describe(`${kind} when it is empty`, () => {
+    it('lets many processes create the schema at once', async () => {
+      const stores = await Promise.all(
+        Array.from({ length: 8 }, () => openStore({ url: server.url, cluster: 'first' }, realPorts())),
+      );
+      const codes = await Promise.all(stores.map((s) => codeOf(s.docs.put('k', 'v', { expect: 'absent' }))));
+      expect(codes.filter((code) => code === 'done')).toHaveLength(1);
+      for (const store of stores) await store.close();
+    });
+  });
   describeMetaStore(kind, true, () => Promise.resolve(realWorld(server, figures)));
   describeFaults(kind, () => server, figures);
 }
