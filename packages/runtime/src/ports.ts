@@ -46,9 +46,9 @@ export interface Logger {
 export interface ConnectionHandler {
   /** Bytes arrived, in order. The chunk may be kept or sliced; it is never reused by the network. */
   data(chunk: Buffer): void;
-  /** Everything written so far has left the process, after `write` had returned false. */
+  /** After `write` had returned false: what is queued has fallen to the low-water mark, write again. */
   drained(): void;
-  /** The connection is gone; called exactly once, also after an own `destroy`. Nothing is called after it. */
+  /** The connection is gone; called exactly once, also after an own `destroy`, never from inside an own call. Nothing is called after it. */
   closed(reason: string): void;
 }
 
@@ -60,7 +60,7 @@ export interface Connection {
   attach(handler: ConnectionHandler): void;
   /**
    * Queues bytes; they leave together at the end of the turn (or when 64 KiB are queued). The buffer must not be changed
-   * afterwards. False above the high-water mark: stop until `drained`. Ignored after close.
+   * afterwards. False above the high-water mark: stop until `drained`. Ignored (and false) once `closed`.
    */
   write(bytes: Buffer): boolean;
   /** Bytes queued in this process and not yet taken by the kernel (or by the peer, in memory). */
@@ -68,10 +68,11 @@ export interface Connection {
   /** Stops `data` calls (the peer is slowed down by its own backpressure). */
   pause(): void;
   resume(): void;
-  /** Sends what is queued, then closes. */
+  /** Sends what is queued, then closes. What the peer still sends is delivered until it closes too, or a bounded time has passed. */
   end(): void;
   /** Closes at once; queued bytes are lost. */
   destroy(reason: string): void;
+  /** True once nothing written can leave any more: after `end`, `destroy`, or when the peer has gone. */
   readonly closed: boolean;
 }
 

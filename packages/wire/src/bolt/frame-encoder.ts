@@ -152,6 +152,27 @@ export function encodeRequestHead(
   return frame;
 }
 
+/** Head and class name of a response whose content follows in parts; the CRC is the caller's as with {@link encodeRequestHead}. */
+export function encodeResponseHead(
+  proto: BoltProto,
+  ver1: number,
+  requestId: number,
+  codec: number,
+  status: number,
+  name: Buffer,
+  contentLength: number,
+  switchByte = 0,
+): Buffer {
+  const head = 18 + proto * 2;
+  checkLengths(name.length, 0, contentLength);
+  const frame = Buffer.allocUnsafe(head + name.length);
+  const at = writeCommon(frame, proto, ver1, FRAME_RESPONSE, CMD_RESPONSE, requestId, codec, switchByte);
+  frame.writeInt16BE(status, at);
+  writeLengths(frame, head, name.length, 0, contentLength);
+  frame.set(name, head);
+  return frame;
+}
+
 /** The 4-byte CRC trailer over a frame given in parts, head first. */
 export function crcOfParts(parts: readonly Buffer[]): Buffer {
   let crc = 0;
