@@ -7,7 +7,7 @@
  *
  * publishers: digest of (crc32c(dataInfoId), registerId, version, stamp) of the session's own records of the slot, against what
  * the node holds with this process as owner. interests: digest of (crc32c(dataInfoId), '', cached version, 0) of the data the
- * session watches, against what the node believes. An empty digest is sent too: it proves the session has nothing there.
+ * session watches, against what the node believes. On the wire a digest is its four words, big-endian ({@link digestBytes}). An empty digest is sent too: it proves the session has nothing there.
  * Equal publishers mark the session as heard for the slot: when all sessions are heard a migrating leader starts to answer.
  *
  *   sr.Listing      = slot asOfStamp last { dataInfoId registerId version stamp }*        pages, in any order; last ends it
@@ -21,10 +21,24 @@
  *   sr.InterestsReply = code { dataInfoId version }*       ids whose current version differs; a session ahead of the node
  *                                                          makes the node raise its version first (reference/data-and-slots.md 4)
  */
+import { DIGEST_BYTES } from '@sofa-registry/model';
 import { bool, bytesOf, list, message, struct, u8, uint, word } from './codec.ts';
 import { recordVersion } from './record.ts';
 
-const digest = bytesOf(16);
+const digest = bytesOf(DIGEST_BYTES);
+
+/** A digest as its 16 bytes on the wire: the four words, big-endian. */
+export function digestBytes(of: { readonly words: Uint32Array }): Buffer {
+  const out = Buffer.allocUnsafe(DIGEST_BYTES);
+  for (let i = 0; i < 4; i++) out.writeUInt32BE(of.words[i], i * 4);
+  return out;
+}
+
+/** True if `bytes` (16 of them, from the wire) are the digest `of`. */
+export function digestIs(bytes: Buffer, of: { readonly words: Uint32Array }): boolean {
+  for (let i = 0; i < 4; i++) if (bytes.readUInt32BE(i * 4) !== of.words[i]) return false;
+  return true;
+}
 
 export const Compare = message(
   'sr.Compare',
