@@ -1,0 +1,211 @@
+/**
+ * One link to a data node, from a session or from another data node: connects, says sr.Hello, reports up, and starts over with
+ * jittered back-off when the connection ends. Both sides may send requests on it.
+ */
+import { parseAddress } from '@sofa-registry/model';
+import {
+  Backoff,
+  BoltChannel,
+  type BoltChannelOptions,
+  type ReplyHandler,
+  type RpcError,
+  type Timer,
+} from '@sofa-registry/runtime';
+import {
+  BoltStatus,
+  CODEC_INTERNAL,
+  type Frame,
+  Hello,
+  HelloReply,
+  type MessageOf,
+} from '@sofa-registry/wire';
+import {
+  CONNECT_TIMEOUT_MS,
+  HELLO_TIMEOUT_MS,
+  LINK_HEARTBEAT_MISSES_MAX,
+  LINK_HEARTBEAT_MS,
+  PEER_RETRY_MS,
+  PEER_RETRY_MS_MAX,
+} from './limits.ts';
+import { clusterCounters as counters } from './metrics.ts';
+import type { ClusterPorts } from './ports.ts';
+
+/** What the owner of a link hears. One object may serve many links. */
+export interface PeerLinkEvents {
+  /** The data node answered the hello: requests may be sent on `link.channel`. */
+  up(link: PeerLink, reply: MessageOf<typeof HelloReply>): void;
+  /** After `up`: the connection has gone. `link.channel` is null; the link tries again by itself. */
+  down(link: PeerLink, reason: string): void;
+  /** A request or oneway of the data node. Answer on `channel`. */
+  message(link: PeerLink, channel: BoltChannel, frame: Frame): void;
+}
+
+/** Options of {@link PeerLink}. */
+export interface PeerLinkOptions {
+  /** `host:port` of the data node. */
+  readonly address: string;
+  /** Value of sr.Hello, asked at each attempt. */
+  readonly hello: () => MessageOf<typeof Hello>;
+  readonly events: PeerLinkEvents;
+}
+
+/** One data node as this process reaches it. Starts connecting when it is made. */
+export class PeerLink implements ReplyHandler<BoltChannel> {
+  readonly address: string;
+  /** Process id of the node at the other end, '' before the first hello. Changes when the node restarts. */
+  processId = '';
+  readonly #ports: ClusterPorts;
+  readonly #options: PeerLinkOptions;
+  readonly #backoff: Backoff;
+  readonly #channelOptions: BoltChannelOptions;
+  readonly #aborter = new AbortController();
+  #candidate: BoltChannel | null = null;
+  #channel: BoltChannel | null = null;
+  #retry: Timer | null = null;
+  #closed = false;
+  #heardAtMs = -1;
+
+  constructor(ports: ClusterPorts, options: PeerLinkOptions) {
+    this.address = options.address;
+    this.#ports = ports;
+    this.#options = options;
+    this.#backoff = new Backoff(ports.random, { baseMs: PEER_RETRY_MS, maxMs: PEER_RETRY_MS_MAX });
+    this.#channelOptions = {
+      clock: ports.clock,
+      proto: 1,
+      heartbeatMs: LINK_HEARTBEAT_MS,
+      heartbeatMissesMax: LINK_HEARTBEAT_MISSES_MAX,
+      handler: {
+        request: (channel, frame) => this.#message(channel, frame),
+        closed: (channel, reason) => this.#lost(channel, reason),
+        crashed: (_channel, error) =>
+          ports.logger.error('peer link: handler failed', { peer: options.address, error: String(error) }),
+      },
+    };
+    void this.#connect();
+  }
+
+  /** True between `up` and `down`. */
+  get up(): boolean {
+    return this.#channel !== null;
+  }
+
+  /** The channel while up, else null. */
+  get channel(): BoltChannel | null {
+    return this.#channel;
+  }
+
+  /** Ms since bytes of the node last arrived; Infinity when never. */
+  get heardMsAgo(): number {
+    const heardAtMs = this.#channel?.lastReceivedMonoMs ?? this.#heardAtMs;
+    return heardAtMs < 0 ? Infinity : this.#ports.clock.monoMs() - heardAtMs;
+  }
+
+  /** Tries at once if the link waits for its next attempt (a new table names the node, so it is likely there). */
+  retrySoon(): void {
+    if (this.#retry === null) return;
+    this.#retry.cancel();
+    this.#retry = null;
+    this.#backoff.reset();
+    void this.#connect();
+  }
+
+  /** Ends the link for good. `down` is not called. */
+  close(): void {
+    this.#closed = true;
+    this.#retry?.cancel();
+    this.#aborter.abort();
+    const channel = this.#channel ?? this.#candidate;
+    this.#channel = null;
+    this.#candidate = null;
+    channel?.destroy('link closed');
+  }
+
+  /** @internal answer to sr.Hello */
+  reply(channel: BoltChannel, frame: Frame): void {
+    if (channel !== this.#candidate) return;
+    let reply: MessageOf<typeof HelloReply>;
+    try {
+      reply = HelloReply.decode(frame.content);
+    } catch (error) {
+      counters.badMessages.value++;
+      channel.destroy(`bad hello reply: ${String(error)}`);
+      return;
+    }
+    this.#candidate = null;
+    this.#channel = channel;
+    this.processId = reply.processId;
+    this.#backoff.reset();
+    counters.peerUps.value++;
+    this.#options.events.up(this, reply);
+  }
+
+  /** @internal no answer to sr.Hello */
+  failed(channel: BoltChannel, error: RpcError): void {
+    if (channel !== this.#candidate) return;
+    if (error.code === 'SR_RPC_STATUS') {
+      counters.peerRefused.value++;
+      this.#ports.logger.warn('peer link: data node refused the hello: slot count or data centre differs', {
+        peer: this.address,
+        status: error.status,
+      });
+    }
+    channel.destroy(`hello failed: ${error.message}`);
+  }
+
+  async #connect(): Promise<void> {
+    const target = parseAddress(this.address);
+    if (target === null) {
+      this.#ports.logger.error('peer link: not an address', { peer: this.address });
+      return;
+    }
+    let channel: BoltChannel;
+    try {
+      const options = { timeoutMs: CONNECT_TIMEOUT_MS, signal: this.#aborter.signal };
+      channel = new BoltChannel(await this.#ports.network.connect(target, options), this.#channelOptions);
+    } catch (error) {
+      this.#ports.logger.debug('peer link: no connection', { peer: this.address, error: String(error) });
+      this.#again();
+      return;
+    }
+    if (this.#closed) {
+      channel.destroy('link closed');
+      return;
+    }
+    this.#candidate = channel;
+    try {
+      const hello = Hello.encode(this.#options.hello());
+      channel.request(Hello.className, CODEC_INTERNAL, hello, HELLO_TIMEOUT_MS, this, channel);
+    } catch (error) {
+      this.#ports.logger.error('peer link: no hello', { peer: this.address, error: String(error) });
+      channel.destroy('no hello');
+    }
+  }
+
+  #again(): void {
+    if (this.#closed) return;
+    this.#retry = this.#ports.clock.setTimer(this.#backoff.nextMs(), () => {
+      this.#retry = null;
+      void this.#connect();
+    });
+  }
+
+  #message(channel: BoltChannel, frame: Frame): void {
+    if (this.#closed) channel.respondError(frame, BoltStatus.connectionClosed);
+    else this.#options.events.message(this, channel, frame);
+  }
+
+  #lost(channel: BoltChannel, reason: string): void {
+    if (channel === this.#candidate) {
+      this.#candidate = null;
+      this.#again();
+      return;
+    }
+    if (channel !== this.#channel) return;
+    this.#heardAtMs = channel.lastReceivedMonoMs;
+    this.#channel = null;
+    counters.peerDowns.value++;
+    this.#again();
+    this.#options.events.down(this, reason);
+  }
+}
