@@ -90,10 +90,9 @@ export class MysqlPool {
 
   /** Loads the driver. @throws SR_STORE_CONFIG when it is not installed */
   async open(): Promise<void> {
-    const name = 'mysql2/promise';
     let loaded: { default?: MyModule } & MyModule;
     try {
-      loaded = (await import(name)) as { default?: MyModule } & MyModule;
+      loaded = (await import('mysql2/promise')) as unknown as { default?: MyModule } & MyModule;
     } catch (error) {
       throw new StoreError('SR_STORE_CONFIG', 'the MySQL driver is not installed: npm install mysql2', error);
     }

@@ -2,7 +2,14 @@
  * Tables of the MySQL and MariaDB store. All names and keys are VARBINARY: compared as bytes, no padding, no case folding.
  * DDL commits by itself there, so every statement can be repeated.
  */
-import type { Migration } from './migrations.ts';
+import { StoreError } from './errors.ts';
+import { keyBytes } from './keys.ts';
+import { STORE_LIMITS } from './limits.ts';
+import { type Migration, migrationChecksum, pendingMigrations } from './migrations.ts';
+import type { MyRow, MyStatement } from './mysql-pool.ts';
+
+/** A batch of records as hexadecimal text, and its keys. */
+const PACKET_BYTES_MIN = 2 * STORE_LIMITS.recordBatchBytesMax + 2_097_152;
 
 export const MYSQL_MIGRATIONS: readonly Migration[] = [
   {
@@ -31,3 +38,40 @@ export const MYSQL_MIGRATIONS: readonly Migration[] = [
     ],
   },
 ];
+
+/** Creates or updates the tables under a named lock. @throws SR_STORE_SCHEMA, SR_STORE_CONFIG */
+export async function migrateMysql(query: (...statement: MyStatement) => Promise<MyRow[]>): Promise<void> {
+  const [{ packet }] = await query('SELECT @@max_allowed_packet AS packet');
+  if (Number(packet) < PACKET_BYTES_MIN) {
+    throw new StoreError(
+      'SR_STORE_CONFIG',
+      `max_allowed_packet of the server is ${packet}, the store needs at least ${PACKET_BYTES_MIN}`,
+    );
+  }
+  const [{ locked }] = await query(`SELECT GET_LOCK('sofa-registry schema', 1) AS locked`);
+  if (Number(locked) !== 1) {
+    throw new StoreError(
+      'SR_STORE_UNAVAILABLE',
+      'another process is changing the schema of the store; try again',
+    );
+  }
+  try {
+    await query(
+      `CREATE TABLE IF NOT EXISTS sr_schema (version INT PRIMARY KEY, name VARCHAR(64) NOT NULL,
+         checksum VARCHAR(64) NOT NULL, applied TIMESTAMP DEFAULT CURRENT_TIMESTAMP) ENGINE=InnoDB`,
+    );
+    const rows = await query('SELECT version, checksum FROM sr_schema ORDER BY version');
+    const applied = rows.map((row) => ({ version: Number(row.version), checksum: String(row.checksum) }));
+    for (const migration of pendingMigrations(MYSQL_MIGRATIONS, applied)) {
+      for (const statement of migration.statements) await query(statement);
+      await query(
+        'INSERT INTO sr_schema (version, name, checksum) VALUES (?, ?, ?)',
+        migration.version,
+        keyBytes(migration.name),
+        keyBytes(migrationChecksum(migration)),
+      );
+    }
+  } finally {
+    await query(`DO RELEASE_LOCK('sofa-registry schema')`);
+  }
+}

@@ -5,12 +5,10 @@
  */
 import { SEQ_FLOOR_MAX, TERM_EPOCH_MS, TERM_FLOOR_MAX } from './counters.ts';
 import type { DriverContext, LeaseRow, RawChange, RawDoc, RawRecord, RawRow, StoreDriver } from './driver.ts';
-import { StoreError } from './errors.ts';
 import { keyBytes, prefixEnd } from './keys.ts';
 import { STORE_LIMITS } from './limits.ts';
-import { migrationChecksum, pendingMigrations } from './migrations.ts';
 import { MysqlPool, type MyRow, type MyStatement } from './mysql-pool.ts';
-import { MYSQL_MIGRATIONS } from './mysql-schema.ts';
+import { migrateMysql } from './mysql-schema.ts';
 import type { ServerOptions } from './open-store.ts';
 import { APP_REVISIONS, CLIENT_ADDRESSES, INTERFACE_APPS } from './records.ts';
 import { conflict, fenced, leaseLost, tooManyDocs, tooManyRecords } from './refusals.ts';
@@ -24,9 +22,6 @@ const NEXT_SEQ = `GREATEST(@seq + 1, LEAST(@now, ${SEQ_FLOOR_MAX}))`;
 /** Changes of one read. */
 const CHANGES_PAGE = 64;
 const LOGS = ['docs', APP_REVISIONS.log, INTERFACE_APPS.log, CLIENT_ADDRESSES.log];
-/** A batch of records as hexadecimal text, and its keys. */
-const PACKET_BYTES_MIN = 2 * STORE_LIMITS.recordBatchBytesMax + 2_097_152;
-
 const text = (value: unknown): string => (value as Buffer).toString('utf8');
 const marks = (count: number): string => Array.from({ length: count }, () => '?').join(', ');
 
@@ -54,7 +49,7 @@ export class MysqlDriver implements StoreDriver {
 
   async open(): Promise<void> {
     await this.pool.open();
-    await this.pool.session(migrate);
+    await this.pool.session(migrateMysql);
     await this.pool.script([
       ['INSERT IGNORE INTO sr_lease (cluster, term, ttl_ms, until_ms) VALUES (?, 0, 0, 0)', this.cluster],
       ...LOGS.map(
@@ -392,41 +387,5 @@ export class MysqlDriver implements StoreDriver {
       ['SET @fenced = NOT @live'],
       ...turn,
     ];
-  }
-}
-
-async function migrate(query: (...statement: MyStatement) => Promise<MyRow[]>): Promise<void> {
-  const [{ packet }] = await query('SELECT @@max_allowed_packet AS packet');
-  if (Number(packet) < PACKET_BYTES_MIN) {
-    throw new StoreError(
-      'SR_STORE_CONFIG',
-      `max_allowed_packet of the server is ${packet}, the store needs at least ${PACKET_BYTES_MIN}`,
-    );
-  }
-  const [{ locked }] = await query(`SELECT GET_LOCK('sofa-registry schema', 1) AS locked`);
-  if (Number(locked) !== 1) {
-    throw new StoreError(
-      'SR_STORE_UNAVAILABLE',
-      'another process is changing the schema of the store; try again',
-    );
-  }
-  try {
-    await query(
-      `CREATE TABLE IF NOT EXISTS sr_schema (version INT PRIMARY KEY, name VARCHAR(64) NOT NULL,
-         checksum VARCHAR(64) NOT NULL, applied TIMESTAMP DEFAULT CURRENT_TIMESTAMP) ENGINE=InnoDB`,
-    );
-    const rows = await query('SELECT version, checksum FROM sr_schema ORDER BY version');
-    const applied = rows.map((row) => ({ version: Number(row.version), checksum: String(row.checksum) }));
-    for (const migration of pendingMigrations(MYSQL_MIGRATIONS, applied)) {
-      for (const statement of migration.statements) await query(statement);
-      await query(
-        'INSERT INTO sr_schema (version, name, checksum) VALUES (?, ?, ?)',
-        migration.version,
-        keyBytes(migration.name),
-        keyBytes(migrationChecksum(migration)),
-      );
-    }
-  } finally {
-    await query(`DO RELEASE_LOCK('sofa-registry schema')`);
   }
 }

@@ -88,9 +88,8 @@ export class PostgresPool {
 
   /** Loads the driver. @throws SR_STORE_CONFIG when it is not installed */
   async open(): Promise<void> {
-    const name = 'pg';
     try {
-      const loaded = (await import(name)) as { default?: PgModule } & PgModule;
+      const loaded = (await import('pg')) as { default?: PgModule } & PgModule;
       this.module = loaded.default ?? loaded;
     } catch (error) {
       throw new StoreError(

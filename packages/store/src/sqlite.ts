@@ -2,14 +2,12 @@
  * The embedded store: one SQLite file, one process. Every operation is one short synchronous transaction, durable when it
  * returns (WAL, synchronous=FULL, about 0.2 ms). The lock is the file lock plus a term row; see `sqlite-file.ts`.
  */
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { nextSeq, nextTerm } from './counters.ts';
 import type { DriverContext, LeaseRow, RawChange, RawDoc, RawRecord, RawRow, StoreDriver } from './driver.ts';
-import { StoreError } from './errors.ts';
 import { keyBytes, prefixEnd } from './keys.ts';
 import { STORE_LIMITS } from './limits.ts';
 import { conflict, fenced, leaseLost, tooManyDocs, tooManyRecords } from './refusals.ts';
-import { openSqliteFile, sqliteError } from './sqlite-file.ts';
+import { SqliteConnection, type SqliteRow } from './sqlite-connection.ts';
 
 interface Held {
   readonly owner: string;
@@ -24,8 +22,6 @@ interface Counter {
   bytes: number;
 }
 
-type Row = Record<string, unknown>;
-
 const text = (value: unknown): string => Buffer.from(value as Uint8Array).toString('utf8');
 
 /** SQLite backend. */
@@ -36,9 +32,7 @@ export class SqliteDriver implements StoreDriver {
   readonly watchPollMs = 0;
   private readonly ctx: DriverContext;
   private readonly dir: string;
-  private readonly statements = new Map<string, StatementSync>();
-  private db: DatabaseSync | null = null;
-  private file = '';
+  private readonly db = new SqliteConnection();
   private held: Held | null = null;
   private lastWallMs = 0;
   private hint: () => void = () => {};
@@ -54,24 +48,22 @@ export class SqliteDriver implements StoreDriver {
   }
 
   async open(): Promise<void> {
-    const { db, file } = openSqliteFile(this.dir);
-    this.db = db;
-    this.file = file;
+    this.db.open(this.dir);
     // Ages must not go back when the wall clock stepped back while the process was down.
-    const newest = this.get('SELECT max(touched) AS ms FROM sr_record WHERE cluster = ?', this.ctx.cluster);
+    const newest = this.db.get(
+      'SELECT max(touched) AS ms FROM sr_record WHERE cluster = ?',
+      this.ctx.cluster,
+    );
     this.lastWallMs = Number(newest?.ms ?? 0);
   }
 
   async close(): Promise<void> {
     this.held = null;
-    this.statements.clear();
-    const { db } = this;
-    this.db = null;
-    db?.close();
+    this.db.close();
   }
 
   async ping(): Promise<void> {
-    this.read(() => this.get('SELECT 1 AS one'));
+    this.db.get('SELECT 1 AS one');
   }
 
   async leaseAcquire(me: string, ttlMs: number): Promise<LeaseRow> {
@@ -98,26 +90,24 @@ export class SqliteDriver implements StoreDriver {
   }
 
   async docGet(key: string): Promise<RawDoc | null> {
-    const row = this.read(() => this.docRow(key, 'version, value'));
+    const row = this.docRow(key, 'version, value');
     return row === undefined ? null : { key, value: row.value as Uint8Array, version: Number(row.version) };
   }
 
   async docList(prefix: string): Promise<{ docs: RawDoc[]; revision: number }> {
     const start = keyBytes(prefix);
-    return this.read(() => {
-      const rows = this.all(
-        'SELECT key, version, value FROM sr_doc WHERE cluster = ? AND key >= ? AND key < ? ORDER BY key',
-        this.ctx.cluster,
-        start,
-        prefixEnd(start),
-      );
-      const docs = rows.map((row) => ({
-        key: text(row.key),
-        value: row.value as Uint8Array,
-        version: Number(row.version),
-      }));
-      return { docs, revision: this.counter('docs').seq };
-    });
+    const rows = this.db.all(
+      'SELECT key, version, value FROM sr_doc WHERE cluster = ? AND key >= ? AND key < ? ORDER BY key',
+      this.ctx.cluster,
+      start,
+      prefixEnd(start),
+    );
+    const docs = rows.map((row) => ({
+      key: text(row.key),
+      value: row.value as Uint8Array,
+      version: Number(row.version),
+    }));
+    return { docs, revision: this.counter('docs').seq };
   }
 
   async docWrite(
@@ -146,20 +136,18 @@ export class SqliteDriver implements StoreDriver {
   }
 
   async changesAfter(from: number): Promise<RawChange[] | null> {
-    return this.read(() => {
-      const rows = this.all(
-        'SELECT seq, prev, key, value FROM sr_change WHERE cluster = ? AND seq > ? ORDER BY seq',
-        this.ctx.cluster,
-        from,
-      );
-      const start = rows.length > 0 ? Number(rows[0].prev) : this.counter('docs').seq;
-      if (start !== from) return null;
-      return rows.map((row) => ({
-        key: text(row.key),
-        value: row.value as Uint8Array | null,
-        version: Number(row.seq),
-      }));
-    });
+    const rows = this.db.all(
+      'SELECT seq, prev, key, value FROM sr_change WHERE cluster = ? AND seq > ? ORDER BY seq',
+      this.ctx.cluster,
+      from,
+    );
+    const start = rows.length > 0 ? Number(rows[0].prev) : this.counter('docs').seq;
+    if (start !== from) return null;
+    return rows.map((row) => ({
+      key: text(row.key),
+      value: row.value as Uint8Array | null,
+      version: Number(row.seq),
+    }));
   }
 
   async recordUpsert(log: string, rows: readonly RawRow[], fence: number | undefined): Promise<number> {
@@ -179,7 +167,7 @@ export class SqliteDriver implements StoreDriver {
       const nowMs = this.wallMs();
       let touched = 0;
       for (const key of keys) {
-        touched += this.run(
+        touched += this.db.run(
           'UPDATE sr_record SET touched = ? WHERE cluster = ? AND log = ? AND key = ?',
           nowMs,
           this.ctx.cluster,
@@ -192,32 +180,34 @@ export class SqliteDriver implements StoreDriver {
   }
 
   async recordGet(log: string, key: string): Promise<RawRecord | null> {
-    const row = this.read(() => this.recordRow(log, key));
+    const row = this.recordRow(log, key);
     return row === undefined ? null : { key, body: row.body as Uint8Array, seq: Number(row.seq) };
   }
 
   async recordScan(log: string, after: number, limit: number): Promise<{ rows: RawRecord[]; more: boolean }> {
-    return this.read(() => {
-      const rows: RawRecord[] = [];
-      let bytes = 0;
-      const statement = this.prepare(
-        'SELECT key, seq, body FROM sr_record WHERE cluster = ? AND log = ? AND seq > ? ORDER BY seq LIMIT ?',
-      );
-      for (const row of statement.iterate(this.ctx.cluster, log, after, limit + 1)) {
-        const body = row.body as Uint8Array;
-        bytes += body.length;
-        if (rows.length === limit || (rows.length > 0 && bytes > STORE_LIMITS.scanBytesMax)) {
-          return { rows, more: true };
-        }
-        rows.push({ key: text(row.key), body, seq: Number(row.seq) });
+    const rows: RawRecord[] = [];
+    let bytes = 0;
+    const rest = this.db.iterate(
+      'SELECT key, seq, body FROM sr_record WHERE cluster = ? AND log = ? AND seq > ? ORDER BY seq LIMIT ?',
+      this.ctx.cluster,
+      log,
+      after,
+      limit + 1,
+    );
+    for (const row of rest) {
+      const body = row.body as Uint8Array;
+      bytes += body.length;
+      if (rows.length === limit || (rows.length > 0 && bytes > STORE_LIMITS.scanBytesMax)) {
+        return { rows, more: true };
       }
-      return { rows, more: false };
-    });
+      rows.push({ key: text(row.key), body, seq: Number(row.seq) });
+    }
+    return { rows, more: false };
   }
 
   async recordExpire(log: string, olderThanMs: number, limit: number, fence: number): Promise<string[]> {
     return this.write(fence, () => {
-      const rows = this.all(
+      const rows = this.db.all(
         `SELECT key FROM sr_record WHERE cluster = ? AND log = ? AND keep = 0 AND touched < ?
          ORDER BY touched LIMIT ?`,
         this.ctx.cluster,
@@ -226,7 +216,7 @@ export class SqliteDriver implements StoreDriver {
         limit,
       );
       for (const row of rows) {
-        this.run(
+        this.db.run(
           'DELETE FROM sr_record WHERE cluster = ? AND log = ? AND key = ?',
           this.ctx.cluster,
           log,
@@ -247,7 +237,7 @@ export class SqliteDriver implements StoreDriver {
   private leaseRow(): LeaseRow {
     const live = this.live();
     if (live === null) {
-      const last = this.read(() => this.get('SELECT term FROM sr_lease WHERE cluster = ?', this.ctx.cluster));
+      const last = this.db.get('SELECT term FROM sr_lease WHERE cluster = ?', this.ctx.cluster);
       return { owner: null, term: Number(last?.term ?? 0), remainingMs: 0, mine: false };
     }
     const remainingMs = live.untilMs - this.ctx.clock.monoMs();
@@ -257,24 +247,24 @@ export class SqliteDriver implements StoreDriver {
   private newTerm(): number {
     return this.write(undefined, () => {
       const last = Number(
-        this.get('SELECT term FROM sr_lease WHERE cluster = ?', this.ctx.cluster)?.term ?? 0,
+        this.db.get('SELECT term FROM sr_lease WHERE cluster = ?', this.ctx.cluster)?.term ?? 0,
       );
       const term = nextTerm(last, this.wallMs());
-      this.run('INSERT OR REPLACE INTO sr_lease (cluster, term) VALUES (?, ?)', this.ctx.cluster, term);
+      this.db.run('INSERT OR REPLACE INTO sr_lease (cluster, term) VALUES (?, ?)', this.ctx.cluster, term);
       return term;
     });
   }
 
-  private docRow(key: string, columns: string): Row | undefined {
-    return this.get(
+  private docRow(key: string, columns: string): SqliteRow | undefined {
+    return this.db.get(
       `SELECT ${columns} FROM sr_doc WHERE cluster = ? AND key = ?`,
       this.ctx.cluster,
       keyBytes(key),
     );
   }
 
-  private recordRow(log: string, key: string): Row | undefined {
-    return this.get(
+  private recordRow(log: string, key: string): SqliteRow | undefined {
+    return this.db.get(
       'SELECT seq, body, keep FROM sr_record WHERE cluster = ? AND log = ? AND key = ?',
       this.ctx.cluster,
       log,
@@ -286,9 +276,9 @@ export class SqliteDriver implements StoreDriver {
   private storeDoc(key: string, value: Uint8Array | null, head: Counter, prev: number): void {
     const { cluster } = this.ctx;
     const bytes = keyBytes(key);
-    if (value === null) this.run('DELETE FROM sr_doc WHERE cluster = ? AND key = ?', cluster, bytes);
+    if (value === null) this.db.run('DELETE FROM sr_doc WHERE cluster = ? AND key = ?', cluster, bytes);
     else {
-      this.run(
+      this.db.run(
         'INSERT OR REPLACE INTO sr_doc (cluster, key, version, value) VALUES (?, ?, ?, ?)',
         cluster,
         bytes,
@@ -296,7 +286,7 @@ export class SqliteDriver implements StoreDriver {
         value,
       );
     }
-    this.run(
+    this.db.run(
       'INSERT INTO sr_change (cluster, seq, prev, key, value, bytes) VALUES (?, ?, ?, ?, ?, ?)',
       cluster,
       head.seq,
@@ -305,7 +295,7 @@ export class SqliteDriver implements StoreDriver {
       value,
       head.bytes,
     );
-    this.run(
+    this.db.run(
       `DELETE FROM sr_change WHERE cluster = ?1 AND seq < ?2 AND (bytes - ifnull(length(value), 0) < ?3 OR seq <= (
          SELECT seq FROM sr_change WHERE cluster = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?4))`,
       cluster,
@@ -322,7 +312,7 @@ export class SqliteDriver implements StoreDriver {
     if (!same) head.seq = nextSeq(head.seq, nowMs);
     if (found === undefined) head.rows += 1;
     const seq = same ? Number(found.seq) : head.seq;
-    this.run(
+    this.db.run(
       `INSERT OR REPLACE INTO sr_record (cluster, log, key, seq, body, keep, touched) VALUES (?, ?, ?, ?, ?, ?, ?)`,
       this.ctx.cluster,
       log,
@@ -336,7 +326,7 @@ export class SqliteDriver implements StoreDriver {
   }
 
   private counter(name: string): Counter {
-    const row = this.get(
+    const row = this.db.get(
       'SELECT seq, row_count, bytes FROM sr_counter WHERE cluster = ? AND name = ?',
       this.ctx.cluster,
       name,
@@ -345,7 +335,7 @@ export class SqliteDriver implements StoreDriver {
   }
 
   private setCounter(name: string, counter: Counter): void {
-    this.run(
+    this.db.run(
       'INSERT OR REPLACE INTO sr_counter (cluster, name, seq, row_count, bytes) VALUES (?, ?, ?, ?, ?)',
       this.ctx.cluster,
       name,
@@ -361,51 +351,9 @@ export class SqliteDriver implements StoreDriver {
     return this.lastWallMs;
   }
 
-  private read<T>(work: () => T): T {
-    try {
-      return work();
-    } catch (error) {
-      throw sqliteError(this.file, error);
-    }
-  }
-
   /** Runs `work` in a transaction if `fence` is still the live term. */
   private write<T>(fence: number | undefined, work: () => T): T {
     if (fence !== undefined && this.live()?.term !== fence) throw fenced(fence);
-    const db = this.opened();
-    let committing = false;
-    try {
-      db.exec('BEGIN IMMEDIATE');
-      const result = work();
-      committing = true;
-      db.exec('COMMIT');
-      return result;
-    } catch (error) {
-      if (db.isTransaction) db.exec('ROLLBACK');
-      throw sqliteError(this.file, error, committing);
-    }
-  }
-
-  private opened(): DatabaseSync {
-    if (this.db === null) throw new StoreError('SR_STORE_UNAVAILABLE', 'the sqlite store is not open');
-    return this.db;
-  }
-
-  private prepare(sql: string): StatementSync {
-    let statement = this.statements.get(sql);
-    if (statement === undefined) this.statements.set(sql, (statement = this.opened().prepare(sql)));
-    return statement;
-  }
-
-  private get(sql: string, ...args: SQLInputValue[]): Row | undefined {
-    return this.prepare(sql).get(...args);
-  }
-
-  private all(sql: string, ...args: SQLInputValue[]): Row[] {
-    return this.prepare(sql).all(...args);
-  }
-
-  private run(sql: string, ...args: SQLInputValue[]): number {
-    return Number(this.prepare(sql).run(...args).changes);
+    return this.db.transaction(work);
   }
 }

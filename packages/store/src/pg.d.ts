@@ -1,0 +1,2 @@
+/** `pg` ships no types; `postgres-pool.ts` names the parts it uses. */
+declare module 'pg';
