@@ -38,7 +38,12 @@ export class PendingRequest extends WheelEntry {
 export class PendingTable {
   #slots: (PendingRequest | null)[] = emptySlots(SLOTS_MIN);
   #count = 0;
-  #lastId = 0;
+  #lastId: number;
+
+  /** @param lastId ids start behind this one */
+  constructor(lastId = 0) {
+    this.#lastId = lastId;
+  }
 
   /** Unanswered requests. */
   get count(): number {

@@ -31,6 +31,7 @@ export abstract class WheelEntry {
 /** The wheel. */
 export class TimerWheel {
   readonly #heads: (WheelEntry | null)[] = Array.from({ length: BUCKETS * LEVELS }, () => null);
+  readonly #tails: (WheelEntry | null)[] = Array.from({ length: BUCKETS * LEVELS }, () => null);
   readonly #counts = [0, 0, 0, 0];
   #count = 0;
   #now: number;
@@ -99,12 +100,13 @@ export class TimerWheel {
     const ahead = Math.min(entry.wheelTick - this.#now, HORIZON_TICKS);
     const level = ahead < 64 ? 0 : ahead < 4096 ? 1 : ahead < 262_144 ? 2 : 3;
     const slot = level * BUCKETS + (Math.floor((this.#now + ahead) / SPANS[level]) % BUCKETS);
-    const head = this.#heads[slot];
+    const tail = this.#tails[slot];
     entry.wheelSlot = slot;
-    entry.wheelPrev = null;
-    entry.wheelNext = head;
-    if (head !== null) head.wheelPrev = entry;
-    this.#heads[slot] = entry;
+    entry.wheelPrev = tail;
+    entry.wheelNext = null;
+    if (tail === null) this.#heads[slot] = entry;
+    else tail.wheelNext = entry;
+    this.#tails[slot] = entry;
     this.#counts[level]++;
   }
 
@@ -112,20 +114,23 @@ export class TimerWheel {
     const { wheelPrev, wheelNext, wheelSlot } = entry;
     if (wheelPrev === null) this.#heads[wheelSlot] = wheelNext;
     else wheelPrev.wheelNext = wheelNext;
-    if (wheelNext !== null) wheelNext.wheelPrev = wheelPrev;
+    if (wheelNext === null) this.#tails[wheelSlot] = wheelPrev;
+    else wheelNext.wheelPrev = wheelPrev;
     entry.wheelPrev = null;
     entry.wheelNext = null;
     entry.wheelSlot = NOT_LINKED;
     this.#counts[wheelSlot >> 6]--;
   }
 
-  /** Deals the bucket of `level` that starts at `tick` out to the levels below. */
+  /** Deals the bucket of `level` that starts at `tick` out to the levels below; emptied first, the far end deals into itself. */
   #deal(level: number, tick: number): void {
     const slot = level * BUCKETS + (Math.floor(tick / SPANS[level]) % BUCKETS);
     let entry = this.#heads[slot];
+    this.#heads[slot] = null;
+    this.#tails[slot] = null;
     while (entry !== null) {
       const next: WheelEntry | null = entry.wheelNext;
-      this.#unlink(entry);
+      this.#counts[level]--;
       this.#link(entry);
       entry = next;
     }
