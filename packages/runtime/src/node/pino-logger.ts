@@ -72,13 +72,17 @@ export function prettyLine(json: string): string {
 
 function fieldText(value: unknown): string {
   if (typeof value === 'string' && /^[\w.:/@#+-]+$/.test(value)) return value;
-  return JSON.stringify(value);
+  return oneLine(JSON.stringify(value));
 }
 
-/** Keeps a message from forging further lines, and control characters off the terminal. */
+/** Keeps a value from forging further lines, and control characters off the terminal. */
 function oneLine(text: string): string {
   // oxlint-disable-next-line no-control-regex
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (unit) => JSON.stringify(unit).slice(1, -1));
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, escapeUnit);
+}
+
+function escapeUnit(unit: string): string {
+  return unit === '\n' ? '\\n' : `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 /** A logger over pino. Lines are written at once, so the last ones before a crash are not lost. */
