@@ -86,6 +86,8 @@ class Server implements RealServer {
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);
     this.child = child;
+    // A test that timed out never reaches its stop().
+    process.once('exit', () => child.kill('SIGKILL'));
     await eventually(`${this.recipe.name} to answer`, 60_000, async () => {
       if (child.exitCode !== null) throw new Error(`${this.recipe.name} exited: ${this.output}`);
       return (await this.recipe.ready(this.ports, this.dir)) ? true : undefined;
