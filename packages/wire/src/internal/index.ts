@@ -8,4 +8,7 @@ export * from './fetch.ts';
 export * from './hello.ts';
 export * from './node.ts';
 export * from './record.ts';
+export * from './replica-copy.ts';
+export * from './replica-follow.ts';
+export * from './replica-ops.ts';
 export * from './write-batch.ts';
