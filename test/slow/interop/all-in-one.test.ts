@@ -1,0 +1,3 @@
+import { officialClientSuite } from './scenarios.ts';
+
+officialClientSuite('all-in-one');
