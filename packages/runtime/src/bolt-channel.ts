@@ -47,6 +47,7 @@ export class BoltChannel<T = unknown> implements PendingOwner, WatchedChannel, F
   #ver1: number;
   #learn: boolean;
   #closeKind: CloseKind = 'peer';
+  #pausedFull = false;
 
   /** Takes the connection over: attaches to it, in the turn in which it was handed out. */
   constructor(connection: Connection, options: BoltChannelOptions<T>) {
@@ -166,18 +167,20 @@ export class BoltChannel<T = unknown> implements PendingOwner, WatchedChannel, F
   /** Answers a request with status success. Nothing happens for a oneway request or when closed. */
   respond(request: Frame, className: string | Buffer, content: FrameContent): void {
     if (request.type !== FRAME_REQUEST || this.#connection.closed) return;
-    writeResponse(this.#connection, this.#proto, this.#ver1, request, className, content);
+    const below = writeResponse(this.#connection, this.#proto, this.#ver1, request, className, content);
     this.#noteWrite();
+    if (!below) this.#full();
   }
 
   /** Answers a request with a Bolt status other than success and nothing else (wire 1.4): codec 1, switch 0, no content. */
   respondError(request: Frame, status: number): void {
     if (request.type !== FRAME_REQUEST || this.#connection.closed) return;
-    writeStatus(this.#connection, this.#proto, this.#ver1, request.requestId, status);
+    const below = writeStatus(this.#connection, this.#proto, this.#ver1, request.requestId, status);
     this.#noteWrite();
+    if (!below) this.#full();
   }
 
-  /** Stops reading, so that the peer is slowed down by its own backpressure. */
+  /** Stops reading, so that the peer is slowed down by its own backpressure. Not together with `pauseWhenFull`. */
   pause(): void {
     this.#connection.pause();
   }
@@ -260,6 +263,10 @@ export class BoltChannel<T = unknown> implements PendingOwner, WatchedChannel, F
 
   /** @internal called by the receiver */
   writable(): void {
+    if (this.#pausedFull) {
+      this.#pausedFull = false;
+      this.#connection.resume();
+    }
     try {
       this.#context.handler.drained?.(this);
     } catch (error) {
@@ -293,6 +300,13 @@ export class BoltChannel<T = unknown> implements PendingOwner, WatchedChannel, F
     this.#closeKind = kind;
     this.#receiver.stop();
     this.#connection.destroy(reason);
+  }
+
+  /** More answers are queued than the peer reads. */
+  #full(): void {
+    if (!this.#context.pauseWhenFull || this.#pausedFull) return;
+    this.#pausedFull = true;
+    this.#connection.pause();
   }
 
   /** Tells the watch that this side is not silent. */

@@ -53,6 +53,12 @@ export interface BoltChannelOptions<T = unknown> {
   readonly heartbeatMissesMax?: number;
   /** Unanswered requests; above it a request fails with SR_RPC_BUSY. Default 65536. */
   readonly pendingMax?: number;
+  /**
+   * Stop reading while more than the high-water mark is queued, so that a peer that asks without reading the answers is
+   * slowed down, and closed by the idle rule in the end. For client-facing channels; between two sides that both do it, both
+   * could wait for each other. Default false.
+   */
+  readonly pauseWhenFull?: boolean;
   /** Protocol of what this side sends. Without it the side learns it from the first frame that arrives (wire 1.3). */
   readonly proto?: BoltProto;
   /** Version within protocol 2. With 2 requests carry a CRC (wire 1.2). Default 1. */

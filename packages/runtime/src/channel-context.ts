@@ -17,6 +17,7 @@ export interface ChannelContext<T> {
   readonly handler: BoltHandler<T>;
   readonly limits: BoltLimits;
   readonly pendingMax: number;
+  readonly pauseWhenFull: boolean;
   readonly metrics: BoltMetrics;
   /** Wheel of the request time-outs. */
   readonly requests: ClockWheel;
@@ -48,6 +49,7 @@ function build<T>(options: BoltChannelOptions<T>): ChannelContext<T> {
     handler: options.handler,
     limits: boltLimits(options.limits),
     pendingMax: options.pendingMax ?? PENDING_MAX,
+    pauseWhenFull: options.pauseWhenFull ?? false,
     metrics: options.metrics ?? BOLT_METRICS,
     requests: wheels.requests,
     watch: watched ? { idleCloseMs, heartbeatMs, heartbeatMissesMax, clock, wheel: wheels.channels } : null,

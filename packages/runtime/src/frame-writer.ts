@@ -64,7 +64,7 @@ export function writeOneway(
   );
 }
 
-/** Writes the response to `request` with status success; codec, id and switch are the request's (wire 1.2). */
+/** Writes the response to `request` with status success; codec, id and switch are the request's (wire 1.2). False above the high-water mark. */
 export function writeResponse(
   connection: Connection,
   proto: BoltProto,
@@ -72,45 +72,45 @@ export function writeResponse(
   request: Frame,
   className: string | Buffer,
   content: FrameContent,
-): void {
+): boolean {
   const { requestId, codec, switchByte } = request;
   if (!isParts(content) && content.length <= INLINE_CONTENT_BYTES_MAX) {
-    connection.write(
+    return connection.write(
       encodeResponse({ proto, ver1, requestId, codec, switchByte, status: 0, className, content }),
     );
-    return;
   }
   const name = typeof className === 'string' ? classNameBytes(className) : className;
   const head = encodeResponseHead(proto, ver1, requestId, codec, 0, name, lengthOf(content), switchByte);
-  writeParts(connection, head, content, frameHasCrc(proto, ver1, switchByte));
+  return writeParts(connection, head, content, frameHasCrc(proto, ver1, switchByte));
 }
 
-/** Writes an error response: codec 1, switch 0, no class, no content (wire 1.4). */
+/** Writes an error response: codec 1, switch 0, no class, no content (wire 1.4). False above the high-water mark. */
 export function writeStatus(
   connection: Connection,
   proto: BoltProto,
   ver1: number,
   requestId: number,
   status: number,
-): void {
-  connection.write(encodeResponse({ proto, ver1, requestId, codec: CODEC_HESSIAN, status }));
+): boolean {
+  return connection.write(encodeResponse({ proto, ver1, requestId, codec: CODEC_HESSIAN, status }));
 }
 
 function requestSwitch(proto: number, ver1: number): number {
   return proto === 2 && ver1 === 2 ? SWITCH_CRC : 0;
 }
 
-function writeParts(connection: Connection, head: Buffer, content: FrameContent, crc: boolean): void {
-  connection.write(head);
+function writeParts(connection: Connection, head: Buffer, content: FrameContent, crc: boolean): boolean {
+  let below = connection.write(head);
   if (!isParts(content)) {
-    connection.write(content);
-    if (crc) connection.write(crcOfParts([head, content]));
-    return;
+    below = connection.write(content);
+    if (crc) below = connection.write(crcOfParts([head, content]));
+    return below;
   }
   for (let i = 0; i < content.length; i++) {
-    if (content[i].length > 0) connection.write(content[i]);
+    if (content[i].length > 0) below = connection.write(content[i]);
   }
-  if (crc) connection.write(crcOfParts([head, ...content]));
+  if (crc) below = connection.write(crcOfParts([head, ...content]));
+  return below;
 }
 
 function isParts(content: FrameContent): content is readonly Buffer[] {

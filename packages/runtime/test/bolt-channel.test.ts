@@ -275,6 +275,39 @@ describe('closing', () => {
   });
 });
 
+describe('a peer that asks and never reads', () => {
+  const big = Buffer.alloc(100_000);
+
+  test('with pauseWhenFull no more of its requests are read until it takes the answers', async () => {
+    const { clock, side, ear, frames } = await rawPeer({ pauseWhenFull: true, idleCloseMs: 45_000 });
+    side.onRequest = (channel, frame) => channel.respond(frame, 'r', big);
+    ear.connection.pause();
+    for (let i = 1; i <= 50; i++) {
+      ear.connection.write(requestBytes(i));
+      await clock.settle();
+    }
+    expect(side.requests.length).toBeLessThan(10);
+    ear.connection.resume();
+    await clock.settle();
+    expect(side.requests).toHaveLength(50);
+    expect(frames().map((frame) => frame.requestId)).toEqual(Array.from({ length: 50 }, (_, i) => i + 1));
+    ear.connection.pause();
+    for (let i = 1; i <= 50; i++) ear.connection.write(requestBytes(i));
+    await clock.advance(46_000);
+    expect(side.reasons).toEqual(['idle: nothing received']);
+  });
+
+  test('without it the connection is destroyed when too much is queued', async () => {
+    const { clock, side, channel, ear } = await rawPeer();
+    side.onRequest = (asked, frame) => asked.respond(frame, 'r', big);
+    ear.connection.pause();
+    for (let i = 1; i <= 700; i++) ear.connection.write(requestBytes(i));
+    await clock.settle();
+    expect(side.reasons).toEqual(['queued bytes limit of the connection']);
+    expect(channel.bufferedBytes).toBe(0);
+  });
+});
+
 describe('bytes that are not Bolt', () => {
   test('garbage closes only that channel; frames before it were handled', async () => {
     const { clock, side, ear } = await rawPeer();

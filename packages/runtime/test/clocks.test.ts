@@ -79,8 +79,8 @@ describe('manual clock', () => {
 describe('node clock', () => {
   const clock = nodeClock();
 
-  test('no timer is early, short or long, and order follows time', async () => {
-    const waits = [1, 5, 19, 20, 21, 30, 47, 60];
+  test('no timer is early, short or long, and long ones a tick apart keep their order', async () => {
+    const waits = [1, 5, 19, 20, 30, 47, 60];
     const startMs = clock.monoMs();
     const fired: [number, number][] = [];
     await new Promise<void>((resolve) => {

@@ -182,6 +182,23 @@ describe.each([
     await close();
   });
 
+  test('a connection with more than queuedBytesMax queued is destroyed', async () => {
+    const rig = makeRig({ queuedBytesMax: 24 * MIB });
+    const { client, server, close } = await pair(rig);
+    server.connection.pause();
+    const chunk = Buffer.alloc(MIB);
+    let writes = 0;
+    while (!client.connection.closed && writes < 200) {
+      client.connection.write(chunk);
+      writes++;
+    }
+    await rig.until(() => client.reasons.length > 0, 'destroyed');
+    expect(client.reasons).toEqual(['queued bytes limit of the connection']);
+    expect(writes).toBeGreaterThan(24);
+    expect(client.connection.bufferedBytes).toBe(0);
+    await close();
+  });
+
   test('nobody listens: refused, with the address in the message', async () => {
     const rig = makeRig();
     const { address } = await rig.network

@@ -100,8 +100,10 @@ export class MemoryConnection implements Connection {
       this.#queuedBytes += bytes.length;
       this.#wake();
     }
-    if (this.#queuedBytes <= this.#pump.limits.highWaterBytes) return true;
+    const { highWaterBytes, queuedBytesMax } = this.#pump.limits;
+    if (this.#queuedBytes <= highWaterBytes) return true;
     this.#full = true;
+    if (this.#queuedBytes > queuedBytesMax) this.destroy('queued bytes limit of the connection');
     return false;
   }
 

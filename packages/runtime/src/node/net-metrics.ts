@@ -31,7 +31,7 @@ export class NetMetrics {
     this.flushes = set.counter('flushes_total', 'Batches handed to the kernel.');
     this.overflowed = set.counter(
       'overflowed_total',
-      'Connections destroyed: bufferedBytesMax exceeded, theirs the most.',
+      'Connections destroyed for what was queued on them: queuedBytesMax, or the most when bufferedBytesMax was exceeded.',
     );
     set.gauge('connections_open', 'Connections open.', () => this.openNow);
     set.gauge('buffered_bytes', 'Bytes queued on all connections.', () => this.bufferedNow);

@@ -29,7 +29,7 @@ export class TcpConnection implements Connection {
   readonly #socket: Socket;
   readonly #hub: TcpHub;
   readonly #accepted: boolean;
-  #local: HostPort | null;
+  readonly local: HostPort;
   #handler: ConnectionHandler | null = null;
   /** Buffers not yet given to the socket, from `#first` on; null when there are none. */
   #queue: Buffer[] | null = null;
@@ -53,18 +53,14 @@ export class TcpConnection implements Connection {
     this.#socket = socket;
     this.#hub = hub;
     this.#accepted = listening !== null;
-    this.#local = listening;
+    // A closed socket has no address any more, so it is asked while it is open.
+    this.local = listening ?? { host: plainHost(socket.localAddress), port: socket.localPort ?? 0 };
     this.remote = { host: plainHost(socket.remoteAddress), port: socket.remotePort ?? 0 };
     (socket as OwnedSocket)[OWNER] = this;
     socket.on('error', onError);
     socket.on('close', onClose);
     socket.on('end', onEnd);
     hub.opened(this, this.#accepted);
-  }
-
-  get local(): HostPort {
-    this.#local ??= { host: plainHost(this.#socket.localAddress), port: this.#socket.localPort ?? 0 };
-    return this.#local;
   }
 
   get closed(): boolean {
@@ -94,8 +90,14 @@ export class TcpConnection implements Connection {
         else this.#schedule();
       }
     }
-    if (this.#queuedBytes + this.#socketBytes <= this.#hub.limits.highWaterBytes) return !this.#dead;
+    const buffered = this.#queuedBytes + this.#socketBytes;
+    const { highWaterBytes, queuedBytesMax } = this.#hub.limits;
+    if (buffered <= highWaterBytes) return !this.#dead;
     this.#full = true;
+    if (buffered > queuedBytesMax) {
+      this.#hub.metrics.overflowed.value++;
+      this.destroy('queued bytes limit of the connection');
+    }
     return false;
   }
 

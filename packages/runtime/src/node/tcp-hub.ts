@@ -81,7 +81,15 @@ export class TcpHub {
   #flush(): void {
     const due = this.#due;
     this.#due = [];
-    for (let i = 0; i < due.length; i++) due[i].flush();
+    for (let i = 0; i < due.length; i++) {
+      try {
+        due[i].flush();
+      } catch (error) {
+        // Something that is no buffer was written: a bug that must not keep the others from being sent.
+        this.logger.error('a batch could not be sent', { remote: due[i].remote, error });
+        due[i].destroy('batch could not be sent');
+      }
+    }
   }
 
   /** Sends what can be sent, then gives up the connections that hold the most until the rest fits. */
