@@ -1,0 +1,52 @@
+/** `sofa-registry doc`: operator documents. */
+import { ask, askJson, metaOf, print } from './http-client.ts';
+import type { QueryFlags } from './query-flags.ts';
+import { table } from './table.ts';
+
+interface DocAnswer {
+  readonly key: string;
+  readonly value: string;
+  readonly version: number;
+}
+
+const pathOf = (key: string): string => `/registry/v1/doc?key=${encodeURIComponent(key)}`;
+
+/** Prints a document. */
+export async function docGet(key: string, flags: QueryFlags): Promise<void> {
+  const doc = await askJson<DocAnswer>(await metaOf(flags), pathOf(key));
+  print(flags, doc, () => `${doc.value}\n`);
+}
+
+/** Writes a document. */
+export async function docPut(
+  key: string,
+  value: string,
+  flags: QueryFlags & { readonly expect?: string },
+): Promise<void> {
+  const expect = flags.expect === undefined ? '' : `&expect=${encodeURIComponent(flags.expect)}`;
+  const init = { method: 'PUT', body: value, headers: { 'content-type': 'text/plain' } };
+  const answer = await askJson<{ version: number }>(await metaOf(flags), pathOf(key) + expect, init);
+  print(flags, answer, () => `${key} is at version ${answer.version}\n`);
+}
+
+/** Removes a document. */
+export async function docRemove(key: string, flags: QueryFlags): Promise<void> {
+  await ask(await metaOf(flags), pathOf(key), { method: 'DELETE' });
+  print(flags, { key, removed: true }, () => `${key} is removed\n`);
+}
+
+/** Lists documents. */
+export async function docList(prefix: string, flags: QueryFlags): Promise<void> {
+  const docs = await askJson<DocAnswer[]>(
+    await metaOf(flags),
+    `/registry/v1/docs?prefix=${encodeURIComponent(prefix)}`,
+  );
+  print(flags, docs, () =>
+    docs.length === 0
+      ? 'no documents\n'
+      : table(
+          ['key', 'version', 'value'],
+          docs.map(({ key, version, value }) => [key, String(version), value.slice(0, 100)]),
+        ),
+  );
+}

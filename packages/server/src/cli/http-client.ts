@@ -1,0 +1,112 @@
+/** Asks a running registry over HTTP. */
+import { oneLine, ServerError } from '../errors.ts';
+import type { Status } from '../http/status.ts';
+import type { QueryFlags } from './query-flags.ts';
+
+const ANSWER_MS = 5_000;
+/** Ports tried when the default server does not answer: meta and data of this machine. */
+const OTHER_DEFAULTS = ['127.0.0.1:9615', '127.0.0.1:9622'];
+
+/** An answer as text. @throws SR_CLI_UNREACHABLE, SR_CLI_REFUSED */
+export async function ask(server: string, path: string, init: RequestInit = {}): Promise<string> {
+  const headers: Record<string, string> = {};
+  const token = process.env['SOFA_REGISTRY_OPERATOR_TOKEN'];
+  if (token !== undefined && token !== '') headers['authorization'] = `Bearer ${token}`;
+  let answer: Response;
+  try {
+    answer = await fetch(`http://${server}${path}`, {
+      ...init,
+      headers: { ...headers, ...(init.headers as Record<string, string> | undefined) },
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    const advice =
+      'is a registry running there? Start one with: npm start; or name another with --server host:port (an HTTP port)';
+    throw new ServerError(
+      'SR_CLI_UNREACHABLE',
+      `${server} does not answer (${oneLine(cause)}): ${advice}`,
+      error,
+    );
+  }
+  const body = await answer.text();
+  if (answer.ok) return body;
+  throw new ServerError('SR_CLI_REFUSED', `${server} answered ${answer.status}: ${messageOf(body)}`);
+}
+
+/** An answer as JSON. */
+export async function askJson<T>(server: string, path: string, init: RequestInit = {}): Promise<T> {
+  return JSON.parse(await ask(server, path, init)) as T;
+}
+
+function messageOf(body: string): string {
+  try {
+    const parsed = JSON.parse(body) as { message?: unknown };
+    if (typeof parsed.message === 'string') return parsed.message;
+  } catch {
+    // Not JSON: shown as it is.
+  }
+  return body.trim() === '' ? 'no reason given' : body.trim().slice(0, 300);
+}
+
+/** The cluster as one of its nodes sees it. */
+export interface ClusterSight {
+  /** The node that was asked. */
+  readonly entry: Status;
+  /** The best list of members: a meta's, else that of the node asked. */
+  readonly members: Status['members'];
+}
+
+/** Finds the cluster behind `--server`. */
+export async function sight(flags: QueryFlags): Promise<ClusterSight> {
+  const entry = await entryOf(flags.server);
+  if (entry.role === 'meta') return { entry, members: entry.members };
+  const meta = entry.members.find(({ role }) => role === 'meta');
+  if (meta === undefined) return { entry, members: entry.members };
+  const status = await statusOf(meta.httpAddress);
+  return { entry, members: status?.members ?? entry.members };
+}
+
+async function entryOf(server: string): Promise<Status> {
+  const tries = server === '127.0.0.1:9603' ? [server, ...OTHER_DEFAULTS] : [server];
+  let failure: unknown;
+  for (const address of tries) {
+    try {
+      return await askJson<Status>(address, '/registry/v1/status');
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  throw failure;
+}
+
+/** Status of a node, or null when it does not answer. */
+export async function statusOf(httpAddress: string): Promise<Status | null> {
+  try {
+    return await askJson<Status>(httpAddress, '/registry/v1/status');
+  } catch {
+    return null;
+  }
+}
+
+/** HTTP address of a meta of the cluster. @throws SR_CLI_UNREACHABLE */
+export async function metaOf(flags: QueryFlags): Promise<string> {
+  const { entry, members } = await sight(flags);
+  if (entry.role === 'meta') return entry.httpAddress;
+  const metas = members.filter(({ role }) => role === 'meta');
+  const leading = metas.find(({ address }) => address === entry.leader) ?? metas[0];
+  if (leading !== undefined) return leading.httpAddress;
+  throw new ServerError('SR_CLI_UNREACHABLE', `${entry.httpAddress} knows no meta: name one with --server`);
+}
+
+/** HTTP addresses of all nodes of a role. */
+export function addressesOf({ entry, members }: ClusterSight, role: string): string[] {
+  const addresses = members.filter((node) => node.role === role).map(({ httpAddress }) => httpAddress);
+  if (entry.role === role && !addresses.includes(entry.httpAddress)) addresses.push(entry.httpAddress);
+  return addresses;
+}
+
+/** Prints JSON or text. */
+export function print(flags: QueryFlags, value: unknown, readable: () => string): void {
+  process.stdout.write(flags.json === true ? `${JSON.stringify(value, null, 2)}\n` : readable());
+}

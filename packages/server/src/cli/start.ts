@@ -1,0 +1,56 @@
+/** `sofa-registry start`: runs the roles until a signal comes. */
+import { banner } from '../compose/banner.ts';
+import { makePlan } from '../compose/plan.ts';
+import { Registry } from '../compose/registry.ts';
+import { oneLine } from '../errors.ts';
+import { type ConfigFlags, configOf } from './config-flags.ts';
+
+/** Flags of the command. */
+export interface StartFlags extends ConfigFlags {
+  /** Set by `cluster`: the end of the standard input is the end of its parent. */
+  readonly untilStdinEnds?: boolean;
+}
+
+/** Starts and keeps running. @throws ServerError when the start fails; what had started is closed again */
+export async function start(flags: StartFlags): Promise<void> {
+  const config = await configOf(flags, process.env);
+  const registry = new Registry(await makePlan(config, process.env), config);
+  handleSignals(registry);
+  handleCrashes(registry);
+  if (flags.untilStdinEnds === true)
+    process.stdin.on('end', () => process.kill(process.pid, 'SIGTERM')).resume();
+  await registry.start();
+  if (process.exitCode === undefined) {
+    process.stdout.write(banner(registry.plan, registry.storeAddress, Math.round(process.uptime() * 1000)));
+  }
+}
+
+/** First signal: drain and exit 0. Second: exit at once. */
+function handleSignals(registry: Registry): void {
+  let signals = 0;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (++signals > 1) process.exit(signal === 'SIGINT' ? 130 : 143);
+    process.stderr.write(`\n${signal}: draining; once more exits at once\n`);
+    registry.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        process.stderr.write(`sofa-registry: ${oneLine(error)}\n`);
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+}
+
+/** A bug must not leave a half-alive node behind: it says so and leaves; clients and peers move on. */
+function handleCrashes(registry: Registry): void {
+  const onCrash = (error: unknown): void => {
+    const stack = error instanceof Error ? error.stack : String(error);
+    if (registry.logger === null) process.stderr.write(`sofa-registry: ${stack}\n`);
+    else registry.logger.error('crashed', { error: stack });
+    process.exit(70);
+  };
+  process.on('uncaughtException', onCrash);
+  process.on('unhandledRejection', onCrash);
+}

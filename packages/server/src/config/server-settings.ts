@@ -1,0 +1,166 @@
+/** Settings of the program itself. Those of the tiers stand with the tiers (`SESSION_SETTINGS` and so on). */
+import type { SettingSpec } from './setting.ts';
+
+const port = (value: number, doc: string, source: string): SettingSpec => ({
+  default: value,
+  min: 0,
+  max: 65_535,
+  unit: 'port',
+  doc: `${doc} 0 takes a free one.`,
+  source,
+});
+
+const REF_DEPLOY = 'meta-and-admin.md 9';
+
+/** One entry per key, in the order in which people read them. */
+export const SERVER_SETTINGS = {
+  roles: {
+    default: 'meta,data,session',
+    list: true,
+    choices: ['meta', 'data', 'session'],
+    unit: '',
+    doc: 'Roles of this process. All three make a complete registry.',
+    source: 'F196',
+  },
+  bind: {
+    default: '127.0.0.1',
+    unit: 'host',
+    doc: 'Address all ports listen on. 0.0.0.0 or :: opens them to other machines.',
+    source: REF_DEPLOY,
+  },
+  advertise: {
+    default: '',
+    unit: 'host',
+    doc: 'Host name or address under which clients and other nodes reach this process. Empty: the bind address, or the first address of the machine when all are bound.',
+    source: REF_DEPLOY,
+  },
+  zone: {
+    default: 'DEFAULT_ZONE',
+    unit: '',
+    doc: 'Zone (region) of a session, placement label of a data node. Upper-cased.',
+    source: 'nodes.localRegion',
+  },
+  dataCenter: {
+    default: 'DefaultDataCenter',
+    unit: '',
+    doc: 'Name of the data centre. All nodes of a cluster have the same.',
+    source: 'nodes.localDataCenter',
+  },
+  metas: {
+    default: '',
+    list: true,
+    unit: 'host:port',
+    doc: 'Internal addresses of all metas. Empty: this process when it has the role meta, else port 9610 of this machine.',
+    source: 'nodes.metaNode',
+  },
+  slotCount: {
+    default: 256,
+    min: 1,
+    max: 16_384,
+    unit: 'count',
+    doc: 'Slots of the cluster, a power of two. Fixed once the cluster has started; a node with another number is refused.',
+    source: 'registry.data.slot.num, F133',
+  },
+  replicas: {
+    default: 2,
+    min: 1,
+    max: 7,
+    unit: 'count',
+    doc: 'Copies of every slot, the leading one included.',
+    source: 'registry.data.slot.replicas, F134',
+  },
+  'session.port': port(9600, 'Port for clients (Bolt).', REF_DEPLOY),
+  'session.httpPort': port(
+    9603,
+    'HTTP port of the session role: server lists for clients, health, operations.',
+    REF_DEPLOY,
+  ),
+  'data.port': port(9620, 'Internal port of the data role.', REF_DEPLOY),
+  'data.httpPort': port(9622, 'HTTP port of the data role.', REF_DEPLOY),
+  'meta.port': port(9610, 'Internal port of the meta role.', REF_DEPLOY),
+  'meta.httpPort': port(9615, 'HTTP port of the meta role.', REF_DEPLOY),
+  dataDir: {
+    default: '',
+    unit: 'path',
+    doc: 'Directory for what must survive a restart. Empty: sofa-registry in XDG_STATE_HOME, or in .local/state of the home directory.',
+    source: '',
+  },
+  store: {
+    default: '',
+    unit: 'url',
+    doc: 'Store of the meta role: sqlite:/dir, memory:, postgres://, mysql://, mariadb://, etcd://h1:2379,h2:2379 or a jdbc: form. Empty: SQLite in the data directory.',
+    source: 'persistence.profile.active, jdbc.url',
+  },
+  storeUser: {
+    default: '',
+    unit: '',
+    doc: 'User of the store; wins over one in the address.',
+    source: 'jdbc.username',
+  },
+  storePassword: {
+    default: '',
+    secret: true,
+    unit: '',
+    doc: 'Password of the store; wins over one in the address. Only from the environment or the configuration file.',
+    source: 'jdbc.password',
+  },
+  storePasswordFile: {
+    default: '',
+    unit: 'path',
+    doc: 'File that holds the password of the store; wins over `storePassword`.',
+    source: '',
+  },
+  clusterId: {
+    default: '',
+    unit: '',
+    doc: 'Separates registries that share one store. Empty: the name of the data centre.',
+    source: 'nodes.clusterId',
+  },
+  operatorTokenFile: {
+    default: '',
+    unit: 'path',
+    doc: 'File that holds the operator token. With it every HTTP call that changes something needs the token; without it such calls are taken from this machine only.',
+    source: 'admin.api.token',
+  },
+  'log.level': {
+    default: 'info',
+    choices: ['debug', 'info', 'warn', 'error'],
+    unit: '',
+    doc: 'Least severe level that is logged.',
+    source: '',
+  },
+  'log.format': {
+    default: 'auto',
+    choices: ['auto', 'json', 'text'],
+    unit: '',
+    doc: 'json: one object per line. text: for a terminal. auto: text when the output is a terminal.',
+    source: '',
+  },
+  'http.bodyBytesMax': {
+    default: 1_048_576,
+    min: 1024,
+    max: 16_777_216,
+    unit: 'bytes',
+    doc: 'Largest body of an HTTP request; a larger one is answered 413.',
+    source: '',
+  },
+  'http.connectionsMax': {
+    default: 4096,
+    min: 16,
+    max: 100_000,
+    unit: 'count',
+    doc: 'Open HTTP connections per role; further ones are closed at once.',
+    source: '',
+  },
+  stopMs: {
+    default: 20_000,
+    min: 100,
+    max: 600_000,
+    unit: 'ms',
+    doc: 'Longest graceful stop. What has not left by then is closed.',
+    source: '',
+  },
+} as const satisfies Record<string, SettingSpec>;
+
+/** A key of {@link SERVER_SETTINGS}. */
+export type ServerSettingKey = keyof typeof SERVER_SETTINGS;

@@ -1,0 +1,191 @@
+/** Puts the endpoints of a role on fastify: routing, limits, input, rights, empty 404 and 405, errors. */
+import { timingSafeEqual, createHash } from 'node:crypto';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Logger } from '@sofa-registry/runtime';
+import { oneLine, SERVER_ERRORS, ServerError } from '../errors.ts';
+import { type Answer, empty, JSON_TYPE, stringify, text, TEXT_TYPE } from './answer.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { RepairHandler, RequestHandler } from './http-port.ts';
+import { check, parseBody, parsePairs } from './input.ts';
+
+/** What the app needs beside its endpoints. */
+export interface AppOptions<C> {
+  readonly context: C;
+  readonly endpoints: readonly Endpoint<C>[];
+  readonly bodyBytesMax: number;
+  /** '' when none is configured: then calls that change something are taken from this machine only. */
+  readonly operatorToken: string;
+  readonly logger: Logger | null;
+  /** Answers a leader-only request when this node does not lead; null when it does. */
+  readonly forward?: (request: ForwardedRequest) => Promise<Answer> | null;
+}
+
+/** A request that may be forwarded. */
+export interface ForwardedRequest {
+  readonly method: string;
+  /** Path and query as they came. */
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: string;
+}
+
+/** The app of a role, ready for requests. */
+export interface App {
+  readonly handler: RequestHandler;
+  readonly repair: RepairHandler;
+}
+
+const METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'] as const;
+const PARAM_UNITS_MAX = 32_768;
+
+/** Builds it. */
+export async function buildFastify<C>(options: AppOptions<C>): Promise<App> {
+  const app = Fastify({
+    bodyLimit: options.bodyBytesMax,
+    logger: false,
+    disableRequestLogging: true,
+    exposeHeadRoutes: false,
+    routerOptions: {
+      maxParamLength: PARAM_UNITS_MAX,
+      ignoreTrailingSlash: true,
+      querystringParser: parsePairs,
+    },
+    schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
+  } as never) as unknown as FastifyInstance;
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+  for (const entry of options.endpoints) addRoute(app, entry, options);
+  addWrongMethods(app, options.endpoints);
+  app.setNotFoundHandler((_request, reply) => send(reply, empty(404)));
+  app.setErrorHandler((error, request, reply) => send(reply, errorAnswer(error, request, options.logger)));
+  await app.ready();
+  return { handler: (request, response) => app.routing(request, response), repair: repairBy(app) };
+}
+
+function noCompiler(): never {
+  throw new Error('schemas are checked by typebox');
+}
+
+function addRoute<C>(app: FastifyInstance, entry: Endpoint<C>, options: AppOptions<C>): void {
+  app.route({
+    method: entry.method === 'GET' ? ['GET', 'HEAD'] : entry.method,
+    url: entry.path,
+    handler: async (request, reply) => send(reply, await answer(entry, request, options)),
+  });
+}
+
+async function answer<C>(
+  entry: Endpoint<C>,
+  request: FastifyRequest,
+  options: AppOptions<C>,
+): Promise<Answer> {
+  const body = typeof request.body === 'string' ? request.body : '';
+  const remote = `${request.socket.remoteAddress ?? '-'}:${request.socket.remotePort ?? 0}`;
+  if (entry.changes === true) checkRight(request, options.operatorToken);
+  if (entry.leader === true) {
+    const forwarded = options.forward?.({
+      method: request.method,
+      url: request.url,
+      headers: request.headers,
+      body,
+    });
+    if (forwarded !== null && forwarded !== undefined) return forwarded;
+  }
+  const query = request.query as never;
+  if (entry.query !== undefined) await check(entry.query, query, 'query');
+  const parsed = parseBody(entry.bodyKind ?? 'none', body);
+  if (entry.body !== undefined) await check(entry.body, parsed, 'body');
+  const params = request.params as Record<string, string>;
+  const given = await entry.handle(options.context, { params, query, body: parsed as never, remote });
+  if (entry.changes === true) {
+    options.logger?.info('operator call', {
+      who: remote,
+      method: entry.method,
+      url: request.url,
+      status: given.status,
+    });
+  }
+  return given;
+}
+
+/** Bearer token, or the reference's own header; compared in constant time. */
+function checkRight(request: FastifyRequest, token: string): void {
+  if (token === '') {
+    const remote = request.socket.remoteAddress ?? '127.0.0.1';
+    if (/^(::ffff:)?127\./.test(remote) || remote === '::1') return;
+    const how = 'configure operatorTokenFile and send the token';
+    throw new ServerError(
+      'SR_HTTP_REMOTE',
+      `calls that change something are taken from this machine only; ${how}`,
+    );
+  }
+  const bearer = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1];
+  const given = bearer ?? request.headers['x-apiauth-token'];
+  if (typeof given === 'string' && timingSafeEqual(digest(given), digest(token))) return;
+  throw new ServerError('SR_HTTP_TOKEN', 'send the operator token as "authorization: Bearer <token>"');
+}
+
+function digest(secret: string): Buffer {
+  return createHash('sha256').update(secret).digest();
+}
+
+/** Other methods of a known path: 405 without a body, as the reference answers. */
+function addWrongMethods<C>(app: FastifyInstance, endpoints: readonly Endpoint<C>[]): void {
+  const known = new Map<string, Set<string>>();
+  for (const { path, method } of endpoints) {
+    const methods = known.get(path) ?? new Set();
+    methods.add(method);
+    known.set(path, methods);
+  }
+  for (const [url, methods] of known) {
+    const allow = [...methods].join(', ');
+    const others = METHODS.filter((method) => !methods.has(method));
+    app.route({
+      method: others,
+      url,
+      handler: async (_request, reply) => send(reply, empty(405, { allow })),
+    });
+  }
+}
+
+function send(reply: FastifyReply, { status, type, body, headers }: Answer): FastifyReply {
+  reply.code(status);
+  if (headers !== undefined) reply.headers(headers);
+  if (type !== null) reply.header('content-type', type);
+  // Bytes, so that fastify adds no charset of its own.
+  return reply.send(body === '' && type === null ? null : Buffer.from(body, 'utf8'));
+}
+
+function errorAnswer(error: unknown, request: FastifyRequest, logger: Logger | null): Answer {
+  if (error instanceof ServerError) {
+    const status = SERVER_ERRORS[error.code].httpStatus || 500;
+    const headers = { reason: encodeURI(error.message).slice(0, 500) };
+    if (status === 400) return { ...text(error.message), status };
+    return {
+      status,
+      type: JSON_TYPE,
+      body: stringify({ success: false, message: error.message, code: error.code }),
+      headers,
+    };
+  }
+  const status = (error as { statusCode?: number }).statusCode ?? 500;
+  if (status < 500) return { status, type: TEXT_TYPE, body: oneLine(error) };
+  logger?.error('an endpoint failed', { method: request.method, url: request.url, error: oneLine(error) });
+  return { status: 500, type: JSON_TYPE, body: stringify({ success: false, message: oneLine(error) }) };
+}
+
+/** Answers a request whose request line Node's parser refused, through the same routes. */
+function repairBy(app: FastifyInstance): RepairHandler {
+  return async (_method, url, headers, remote) => {
+    const given = await app.inject({ method: 'GET', url, headers, remoteAddress: remote });
+    const body = given.rawPayload;
+    const type = given.headers['content-type'];
+    const head = [
+      `HTTP/1.1 ${given.statusCode} ${given.statusMessage}`,
+      ...(type === undefined ? [] : [`content-type: ${String(type)}`]),
+      `content-length: ${body.length}`,
+      'connection: close',
+    ];
+    return Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`, 'latin1'), body]);
+  };
+}

@@ -1,0 +1,46 @@
+/** What an endpoint is. Files of a role each hold a list of them; `build-app.ts` puts the lists on the wire. */
+import type { Static, TObject, TSchema } from 'typebox';
+import type { Answer } from './answer.ts';
+
+/** A request after its input was checked. */
+export interface Input<Q, B> {
+  /** Parts of the path. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Q;
+  /** The parsed body: JSON or form, by what the endpoint declares. */
+  readonly body: B;
+  /** `ip:port` of the caller, for the audit log. */
+  readonly remote: string;
+}
+
+/** Kinds of body. none: whatever comes is ignored. */
+export type BodyKind = 'none' | 'json' | 'form' | 'text';
+
+/** Declaration of an endpoint. `C` is what its role offers it. */
+export interface Endpoint<C> {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly path: string;
+  /** Schema of the query string; unknown parameters are let through (the reference's clients send more than they need). */
+  readonly query?: TObject;
+  readonly bodyKind?: BodyKind;
+  /** Schema of the body; a missing body is `undefined` before the check. */
+  readonly body?: TSchema;
+  /** True: it changes something, so it needs the operator's right and is audited. */
+  readonly changes?: true;
+  /** True: only the meta leader answers; other metas forward to it. */
+  readonly leader?: true;
+  /** One sentence for `docs/http.md`. */
+  readonly doc: string;
+  readonly handle: (context: C, input: Input<never, never>) => Answer | Promise<Answer>;
+}
+
+/** Declares an endpoint whose handler knows the types of its input. */
+export function endpoint<C, Q extends TObject = TObject, B extends TSchema = TSchema>(
+  declared: Omit<Endpoint<C>, 'query' | 'body' | 'handle'> & {
+    readonly query?: Q;
+    readonly body?: B;
+    readonly handle: (context: C, input: Input<Static<Q>, Static<B>>) => Answer | Promise<Answer>;
+  },
+): Endpoint<C> {
+  return declared as unknown as Endpoint<C>;
+}

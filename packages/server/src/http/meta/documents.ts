@@ -1,0 +1,186 @@
+/**
+ * Operator documents. The reference's `persistentData` speaks of dataInfoIds, our own interface of keys; both reach the same
+ * documents. The reference's push switches are documents of their own here, everything else is stored with its version.
+ */
+import Type from 'typebox';
+import { DATA_INFO_ID_SEPARATOR } from '@sofa-registry/model';
+import { ServerError } from '../../errors.ts';
+import { empty, generic, json, result } from '../answer.ts';
+import { type Endpoint, endpoint } from '../endpoint.ts';
+import type { MetaContext } from './context.ts';
+
+/** Document that stops pushing: 'true' or 'false'. */
+export const STOP_PUSH_KEY = 'switch/stop-push';
+/** Document with the addresses that are pushed to although pushing is stopped. */
+export const GRAY_PUSH_KEY = 'switch/push-gray';
+/** Prefix of documents that `persistentData` stores. */
+export const OPERATOR_PREFIX = 'operator/';
+
+/** Documents that hold the bare value. */
+const BARE_KEYS: ReadonlyMap<string, string> = new Map([
+  ['session.stop.push.data.switch#@#9600#@#CONFIG', STOP_PUSH_KEY],
+  ['session.push.switch.gray.open#@#9600#@#CONFIG', GRAY_PUSH_KEY],
+]);
+
+const text = Type.String({ minLength: 1, maxLength: 1024 });
+const dataBody = Type.Object(
+  {
+    dataId: text,
+    group: text,
+    instanceId: text,
+    version: Type.Optional(Type.Integer()),
+    data: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  },
+  { additionalProperties: false },
+);
+
+interface Stored {
+  /** Version the writer gave; that of the document for bare ones. */
+  readonly version: number;
+  readonly data: string;
+  /** Version of the document. */
+  readonly docVersion: number;
+}
+
+function keyOf(dataInfoId: string): string {
+  return BARE_KEYS.get(dataInfoId) ?? OPERATOR_PREFIX + dataInfoId;
+}
+
+async function read(context: MetaContext, dataInfoId: string): Promise<Stored | null> {
+  const key = keyOf(dataInfoId);
+  const doc = await context.role.tier.admin.getDoc(key);
+  if (doc === null) return null;
+  if (BARE_KEYS.has(dataInfoId)) return { version: doc.version, data: doc.value, docVersion: doc.version };
+  try {
+    const { version, data } = JSON.parse(doc.value) as { version?: unknown; data?: unknown };
+    if (typeof version === 'number' && typeof data === 'string')
+      return { version, data, docVersion: doc.version };
+  } catch {
+    // A document of ours that somebody wrote by its key: shown as it is.
+  }
+  return { version: doc.version, data: doc.value, docVersion: doc.version };
+}
+
+interface DataBody {
+  readonly dataId: string;
+  readonly group: string;
+  readonly instanceId: string;
+  readonly version?: number;
+  readonly data?: string | null;
+}
+
+const idOf = ({ dataId, instanceId, group }: DataBody): string =>
+  [dataId, instanceId, group].join(DATA_INFO_ID_SEPARATOR);
+
+/** A newer version than the stored one wins; without a version nothing is written (recorded on the reference). */
+async function putData(context: MetaContext, body: DataBody) {
+  if (typeof body.data !== 'string') throw new ServerError('SR_HTTP_INPUT', 'field data is missing');
+  const id = idOf(body);
+  const version = body.version ?? 0;
+  const stored = await read(context, id);
+  if (version <= 0 || (stored !== null && version <= stored.version)) return result(false);
+  const value = BARE_KEYS.has(id) ? body.data : JSON.stringify({ version, data: body.data });
+  await context.role.tier.admin.putDoc(keyOf(id), value, stored?.docVersion ?? 0);
+  return result(true);
+}
+
+async function removeData(context: MetaContext, body: DataBody) {
+  const id = idOf(body);
+  if ((await read(context, id)) === null) return result(false);
+  await context.role.tier.admin.removeDoc(keyOf(id));
+  return result(true);
+}
+
+async function queryData(context: MetaContext, dataInfoId: string) {
+  const stored = dataInfoId === '' ? null : await read(context, dataInfoId);
+  if (stored === null) return generic(null);
+  const [dataId = dataInfoId, instanceId = null, group = null] = dataInfoId.split(DATA_INFO_ID_SEPARATOR);
+  return generic({ dataId, group, instanceId, version: stored.version, data: stored.data });
+}
+
+/** `persistentData` of the reference. */
+export const PERSISTENT_DATA: readonly Endpoint<MetaContext>[] = [
+  endpoint({
+    method: 'GET',
+    path: '/persistentData/query',
+    query: Type.Object({ dataInfoId: Type.Optional(Type.String()) }),
+    leader: true,
+    doc: 'A stored value and its version.',
+    handle: (context, { query }) => queryData(context, query.dataInfoId ?? ''),
+  }),
+  endpoint({
+    method: 'POST',
+    path: '/persistentData/put',
+    bodyKind: 'json',
+    body: dataBody,
+    leader: true,
+    changes: true,
+    doc: 'Stores a value; success false unless the version is higher than the stored one.',
+    handle: (context, { body }) => putData(context, body),
+  }),
+  endpoint({
+    method: 'POST',
+    path: '/persistentData/remove',
+    bodyKind: 'json',
+    body: dataBody,
+    leader: true,
+    changes: true,
+    doc: 'Removes a value; success false when there was none.',
+    handle: (context, { body }) => removeData(context, body),
+  }),
+];
+
+const keyQuery = Type.Object({ key: Type.String({ minLength: 1, maxLength: 1024 }) });
+
+/** Our own interface. */
+export const DOCUMENTS: readonly Endpoint<MetaContext>[] = [
+  endpoint({
+    method: 'GET',
+    path: '/registry/v1/doc',
+    query: keyQuery,
+    leader: true,
+    doc: 'An operator document `{key, value, version}`, or 404.',
+    handle: async (context, { query }) => {
+      const doc = await context.role.tier.admin.getDoc(query.key);
+      if (doc === null) throw new ServerError('SR_HTTP_NOT_FOUND', `no document ${query.key}`);
+      return json({ key: query.key, value: doc.value, version: doc.version });
+    },
+  }),
+  endpoint({
+    method: 'PUT',
+    path: '/registry/v1/doc',
+    query: Type.Object({
+      ...keyQuery.properties,
+      expect: Type.Optional(Type.String({ pattern: '^\\d{1,16}$' })),
+    }),
+    bodyKind: 'text',
+    leader: true,
+    changes: true,
+    doc: 'Writes the body; `expect` is the version it must be at, 0 for none; 409 when it is not.',
+    handle: async (context, { query, body }) => {
+      checkKey(query.key);
+      const expect = query.expect === undefined ? undefined : Number(query.expect);
+      return json(await context.role.tier.admin.putDoc(query.key, body as string, expect));
+    },
+  }),
+  endpoint({
+    method: 'DELETE',
+    path: '/registry/v1/doc',
+    query: keyQuery,
+    leader: true,
+    changes: true,
+    doc: 'Removes a document: 204.',
+    handle: async (context, { query }) => {
+      checkKey(query.key);
+      await context.role.tier.admin.removeDoc(query.key);
+      return empty(204);
+    },
+  }),
+];
+
+/** Only documents that operators own; the slot table and its like are the leader's. */
+function checkKey(key: string): void {
+  if (!/^(switch|operator)\//.test(key)) {
+    throw new ServerError('SR_HTTP_INPUT', 'parameter key must start with switch/ or operator/');
+  }
+}

@@ -1,0 +1,44 @@
+/** Which endpoints each role has. Loaded beside the tiers while the process starts. */
+import type { ProcessContext, RunningRole } from '../compose/role.ts';
+import type { Logger } from '@sofa-registry/runtime';
+import { type App, buildFastify } from './build-app.ts';
+import { COMMON_ENDPOINTS, type RoleContext } from './common-endpoints.ts';
+import { DATUMS } from './data/datums.ts';
+import type { Endpoint } from './endpoint.ts';
+import { CLUSTER } from './meta/cluster.ts';
+import type { MetaContext } from './meta/context.ts';
+import { DOCUMENTS, PERSISTENT_DATA } from './meta/documents.ts';
+import { forwardToLeader } from './meta/forward.ts';
+import { PUSH_SWITCH } from './meta/push-switch.ts';
+import { OPERATIONS } from './operations.ts';
+import { SESSION_DIGESTS } from './session/digests.ts';
+import { SERVER_LISTS } from './session/server-lists.ts';
+import { SLOT_TABLE_ENDPOINTS } from './slot-table.ts';
+
+/** Endpoints by role, the common ones first. */
+export const ENDPOINTS = {
+  meta: [
+    ...COMMON_ENDPOINTS,
+    ...CLUSTER,
+    ...PUSH_SWITCH,
+    ...PERSISTENT_DATA,
+    ...DOCUMENTS,
+    ...SLOT_TABLE_ENDPOINTS,
+  ],
+  data: [...COMMON_ENDPOINTS, ...DATUMS, ...SLOT_TABLE_ENDPOINTS, ...OPERATIONS],
+  session: [...COMMON_ENDPOINTS, ...SERVER_LISTS, ...SESSION_DIGESTS, ...SLOT_TABLE_ENDPOINTS, ...OPERATIONS],
+} as const satisfies Record<RunningRole['role'], readonly Endpoint<never>[]>;
+
+/** The app of a role. */
+export function buildApp(role: RunningRole, process: ProcessContext, logger: Logger | null): Promise<App> {
+  const { bodyBytesMax, operatorToken } = process.plan;
+  const context: RoleContext = { role, process };
+  return buildFastify({
+    context,
+    endpoints: ENDPOINTS[role.role] as readonly Endpoint<RoleContext>[],
+    bodyBytesMax,
+    operatorToken,
+    logger,
+    forward: role.role === 'meta' ? (request) => forwardToLeader(context as MetaContext, request) : undefined,
+  });
+}
