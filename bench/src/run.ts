@@ -3,13 +3,13 @@
  * process of its own, or the running one that `--target` names. CPU is the server's own, from /proc, so the figures mean
  * something on a noisy machine.
  *
- *   npm run bench -- [--only fanout,publish] [--json FILE] [--set key=value]... [--cpu-prof DIR]
+ *   npm run bench -- [--only fanout,publish] [--json FILE] [--markdown FILE] [--set key=value]... [--cpu-prof DIR]
  *   npm run bench -- --target host:9600 --http host:9603 --pid 4711
  */
 import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
-import { formatReport, isReached, type Report } from './harness/report.ts';
+import { formatMarkdown, formatReport, isReached, type Report } from './harness/report.ts';
 import { Context, type Row, type Scenario, startTarget, type Target } from './harness/scenario.ts';
 import { SCENARIOS } from './scenarios/index.ts';
 
@@ -17,6 +17,7 @@ const { values: flags } = parseArgs({
   options: {
     only: { type: 'string' },
     json: { type: 'string' },
+    markdown: { type: 'string' },
     target: { type: 'string' },
     http: { type: 'string' },
     pid: { type: 'string' },
@@ -108,6 +109,7 @@ async function main(): Promise<void> {
   if (flags.json !== undefined) {
     writeFileSync(flags.json, `${JSON.stringify({ machine, reports }, null, 2)}\n`);
   }
+  if (flags.markdown !== undefined) writeFileSync(flags.markdown, `${formatMarkdown(reports)}\n`);
   const rows = reports.flatMap((report) => report.rows);
   const missed = rows.filter((row) => isReached(row) === false).length;
   const reached = rows.filter((row) => isReached(row) === true).length;

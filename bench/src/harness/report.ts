@@ -41,3 +41,21 @@ export function formatReport(report: Report): string {
   if (report.problem !== undefined) lines.push(`! ${report.problem}`);
   return lines.join('\n');
 }
+
+/** The figures as a Markdown table, for bench/RESULTS.md. */
+export function formatMarkdown(reports: readonly Report[]): string {
+  const lines = ['| what | budget | reached | note |', '|---|---|---|---|'];
+  for (const report of reports) {
+    lines.push(`| **${report.title}** (\`${report.scenario}\`) | | | ${report.problem ?? ''} |`);
+    for (const row of report.rows) {
+      const reached = isReached(row);
+      const value = formatValue(row.value, row.unit);
+      const bound = row.atLeast === true ? '>=' : '<=';
+      const budget = row.budget === undefined ? '' : `${bound} ${formatValue(row.budget, row.unit)}`;
+      lines.push(
+        `| ${row.what} | ${budget} | ${reached === false ? `**${value}**` : value} | ${row.note ?? ''} |`,
+      );
+    }
+  }
+  return lines.join('\n');
+}
