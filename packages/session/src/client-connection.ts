@@ -1,0 +1,45 @@
+/** What a session keeps per client connection. Hot path: plain fields, sets made only when needed. */
+import type { BoltChannel } from '@sofa-registry/runtime';
+import type { PushTarget } from './push/push-target.ts';
+import type { SessionPublisher, SessionWatcher } from './registrations.ts';
+import type { ServiceEntry } from './service-entry.ts';
+
+/** What an SDK said in its hello (wire internal/client-link). */
+export interface SdkHello {
+  readonly client: string;
+  readonly appName: string;
+  readonly zone: string;
+  /** Agreed beat; the connection closes after 3 of them (at least 3 s) without a byte. */
+  readonly beatMs: number;
+  readonly delta: boolean;
+}
+
+/** One client connection. Identity = remote `ip:port` while it is open (wire 1.6). */
+export class ClientConnection {
+  readonly channel: BoltChannel<ClientConnection>;
+  /** Remote `ip:port`. */
+  readonly address: string;
+  /** Remote host, for the push switch's gray list. */
+  readonly host: string;
+  /** A SubscriberRegisterPb was seen: every push is protobuf from then on (wire 2.2). */
+  pb = false;
+  /** Set by sr.ClientHello. */
+  sdk: SdkHello | null = null;
+  /** Publishers this connection owns. */
+  publishers: Set<SessionPublisher> | null = null;
+  watchers: Set<SessionWatcher> | null = null;
+  /** Push targets by service; several of one service (scopes) are chained. */
+  targets: Map<ServiceEntry, PushTarget> | null = null;
+  /** Targets that wait until the socket has drained. */
+  parked: PushTarget[] = [];
+  /** Publishers, subscribers and watchers held. */
+  registrations = 0;
+  closed = false;
+
+  constructor(channel: BoltChannel<ClientConnection>) {
+    this.channel = channel;
+    this.address = channel.remoteAddress;
+    const at = this.address.lastIndexOf(':');
+    this.host = at < 0 ? this.address : this.address.slice(0, at);
+  }
+}

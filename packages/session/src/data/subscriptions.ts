@@ -1,0 +1,323 @@
+/**
+ * The lists this session watches: fetches them (single-flight, batched per leader and turn), applies the leaders' change notices,
+ * drops them when nobody subscribes any more. A list whose leader does not answer is held as it is and says why (I6).
+ */
+import {
+  type Clock,
+  type BoltChannel,
+  every,
+  type Random,
+  type ReplyHandler,
+  RpcError,
+  type Timer,
+} from '@sofa-registry/runtime';
+import {
+  AccessCode,
+  Changed,
+  CODEC_INTERNAL,
+  type DatumUpdate,
+  Fetch,
+  FETCH_ITEMS_MAX,
+  FetchReply,
+  Forget,
+  type Frame,
+  UpdateKind,
+} from '@sofa-registry/wire';
+import type { SessionMetrics } from '../metrics.ts';
+import type { RegistrationStore } from '../registration-store.ts';
+import type { ServiceEntry } from '../service-entry.ts';
+import type { SessionTunables } from '../settings.ts';
+import type { Routing } from './routing.ts';
+import { WatchedDatum } from './watched-datum.ts';
+
+/** Longest wait before a fetch is sent again (reads: 100-500 ms). */
+const FETCH_RETRY_MS_MAX = 500;
+/** How often lingering lists are looked through. */
+const LINGER_SWEEP_MS = 1000;
+
+/** What the subscriptions need. */
+export interface SubscriptionPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly settings: SessionTunables;
+  readonly metrics: SessionMetrics;
+  readonly store: RegistrationStore;
+  readonly routing: Routing;
+  /** The session's region. */
+  readonly zone: string;
+  channel(leader: string): BoltChannel | null;
+  /** A clock value of a data node. */
+  observe(stamp: number): void;
+  /** The cached list got a new version. */
+  changed(service: ServiceEntry): void;
+  /** A data node is behind the cached version: raise it (sr.Interests). */
+  ahead(slot: number): void;
+}
+
+interface FetchBatch {
+  readonly leader: string;
+  readonly services: ServiceEntry[];
+}
+
+/** The watched lists. */
+export class Subscriptions implements ReplyHandler<FetchBatch> {
+  readonly #ports: SubscriptionPorts;
+  /** To be fetched at the end of the turn, by leader. */
+  readonly #queued = new Map<string, ServiceEntry[]>();
+  /** To be fetched when a link or a table comes, or by the retry timer. */
+  readonly #waiting = new Set<ServiceEntry>();
+  readonly #lingering = new Map<ServiceEntry, number>();
+  readonly #sweep: Timer;
+  #armed = false;
+  #retry: Timer | null = null;
+  #watched = 0;
+
+  constructor(ports: SubscriptionPorts) {
+    this.#ports = ports;
+    this.#sweep = every(ports.clock, LINGER_SWEEP_MS, () => this.#dropLingering());
+  }
+
+  /** Lists that are watched. */
+  get watched(): number {
+    return this.#watched;
+  }
+
+  /** Lists that wait for a leader. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** Somebody subscribes to the service: makes sure its list is cached and kept current. */
+  watch(service: ServiceEntry): WatchedDatum {
+    this.#lingering.delete(service);
+    if (service.datum !== null) return service.datum;
+    const { settings, zone } = this.#ports;
+    const datum = new WatchedDatum(zone, {
+      steps: settings.historySteps,
+      entriesMax: settings.historyEntriesMax,
+    });
+    service.datum = datum;
+    this.#watched++;
+    this.fetch(service);
+    return datum;
+  }
+
+  /** The last subscriber left: the list lingers. */
+  unwatch(service: ServiceEntry): void {
+    if (service.datum === null) return;
+    this.#lingering.set(service, this.#ports.clock.monoMs() + this.#ports.settings.lingerMs);
+  }
+
+  /** Fetches what changed since the cached version, unless a fetch is under way. */
+  fetch(service: ServiceEntry): void {
+    const { datum } = service;
+    if (datum === null || datum.fetching) return;
+    datum.fetching = true;
+    this.#waiting.delete(service);
+    this.#queue(service);
+  }
+
+  /** sr.Changed from a data node. */
+  onChanged(leader: string, frame: Frame): void {
+    const { updates } = Changed.decode(frame.content);
+    const { routing, store } = this.#ports;
+    for (const update of updates) {
+      const service = store.find(update.dataInfoId);
+      if (service === undefined || service.datum === null) continue;
+      if (routing.leaderOf(service.slot) !== leader) {
+        // Not the leader by our table: either it is older than ours or ours is old. The comparison after the next table heals.
+        routing.tableIsOld();
+        continue;
+      }
+      this.#notice(service, service.datum, update);
+    }
+  }
+
+  /** A data node reported that its version of these ids differs from the cached one. */
+  differs(dataInfoId: string, version: number): void {
+    const service = this.#ports.store.find(dataInfoId);
+    if (service === undefined || service.datum === null) return;
+    service.datum.promisedVersion = Math.max(service.datum.promisedVersion, version);
+    this.fetch(service);
+  }
+
+  /** A link came up or the table changed: what waits is tried at once. */
+  wake(): void {
+    for (const service of this.#waiting) this.#queue(service);
+    this.#waiting.clear();
+  }
+
+  reply(batch: FetchBatch, frame: Frame): void {
+    let reply: ReturnType<typeof FetchReply.decode>;
+    try {
+      reply = FetchReply.decode(frame.content);
+    } catch (error) {
+      this.#failed(batch, `bad answer: ${String(error)}`);
+      return;
+    }
+    const { routing } = this.#ports;
+    this.#ports.observe(reply.clock);
+    if (reply.tableEpoch > routing.table.epoch) routing.tableIsOld();
+    for (let i = 0; i < batch.services.length; i++) {
+      const service = batch.services[i];
+      const item = reply.items[i];
+      if (service.datum === null) continue;
+      if (item === undefined) this.#wait(service, 'incomplete answer');
+      else if (item.code !== AccessCode.accept) this.#refused(service, batch.leader, item.code);
+      else if (item.update !== null) this.#fetched(service, service.datum, item.update);
+    }
+  }
+
+  failed(batch: FetchBatch, error: RpcError): void {
+    this.#failed(batch, error.code === 'SR_RPC_CLOSED' ? 'link lost' : error.message);
+  }
+
+  /** Stops the timers. */
+  stop(): void {
+    this.#sweep.cancel();
+    this.#retry?.cancel();
+  }
+
+  #notice(service: ServiceEntry, datum: WatchedDatum, update: DatumUpdate): void {
+    const before = datum.version;
+    const outcome = before === 0 ? 'gap' : datum.apply(update);
+    if (outcome === 'applied') {
+      this.#ports.metrics.deltas.value++;
+      this.#advanced(service, datum, before);
+    } else if (outcome === 'gap') {
+      if (update.kind !== UpdateKind.version) this.#ports.metrics.gaps.value++;
+      datum.promisedVersion = Math.max(datum.promisedVersion, update.to);
+      this.fetch(service);
+    }
+  }
+
+  #fetched(service: ServiceEntry, datum: WatchedDatum, update: DatumUpdate): void {
+    datum.fetching = false;
+    const before = datum.version;
+    const outcome = datum.apply(update);
+    if (outcome === 'stale') {
+      // The node lost what we have seen: it must raise its version before its list may replace ours.
+      this.#ports.metrics.staleUpdates.value++;
+      this.#ports.ahead(service.slot);
+      this.#wait(service, 'data node is behind the version held');
+      return;
+    }
+    if (outcome === 'gap') {
+      // Changes overtook the fetch and made its base old.
+      this.fetch(service);
+      return;
+    }
+    datum.attempts = 0;
+    datum.hold = null;
+    if (outcome === 'applied') this.#advanced(service, datum, before);
+    if (datum.version < datum.promisedVersion) {
+      // Once: a promise that was wrong must not make a loop.
+      datum.promisedVersion = 0;
+      this.fetch(service);
+    }
+  }
+
+  #advanced(service: ServiceEntry, datum: WatchedDatum, before: number): void {
+    this.#ports.store.moveInterest(service, before, datum.version);
+    this.#ports.changed(service);
+  }
+
+  #refused(service: ServiceEntry, leader: string, code: number): void {
+    if (code === AccessCode.moved || code === AccessCode.misMatch) this.#ports.routing.tableIsOld();
+    this.#wait(service, `${leader}: ${REFUSALS[code] ?? `access code ${code}`}`);
+  }
+
+  #failed(batch: FetchBatch, reason: string): void {
+    for (const service of batch.services) {
+      if (service.datum !== null) this.#wait(service, `${batch.leader}: ${reason}`);
+    }
+  }
+
+  #wait(service: ServiceEntry, reason: string): void {
+    const { datum } = service;
+    if (datum === null) return;
+    const { clock, random, settings, metrics } = this.#ports;
+    datum.fetching = true;
+    datum.attempts++;
+    metrics.fetchRetries.value++;
+    datum.hold = { reason, sinceMonoMs: datum.hold?.sinceMonoMs ?? clock.monoMs() };
+    this.#waiting.add(service);
+    if (this.#retry !== null) return;
+    const waitMs = Math.min(settings.fetchRetryMs * 2 ** Math.min(datum.attempts - 1, 8), FETCH_RETRY_MS_MAX);
+    this.#retry = clock.setTimer(waitMs * (0.5 + 0.5 * random.next()), () => {
+      this.#retry = null;
+      this.wake();
+    });
+  }
+
+  #queue(service: ServiceEntry): void {
+    const leader = this.#ports.routing.leaderOf(service.slot);
+    const list = this.#queued.get(leader);
+    if (list === undefined) this.#queued.set(leader, [service]);
+    else list.push(service);
+    if (this.#armed) return;
+    this.#armed = true;
+    this.#ports.clock.defer(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#armed = false;
+    const { routing, settings, metrics } = this.#ports;
+    const queued = [...this.#queued];
+    this.#queued.clear();
+    for (const [leader, list] of queued) {
+      const channel = this.#ports.channel(leader);
+      for (let at = 0; at < list.length; at += FETCH_ITEMS_MAX) {
+        const services = list.slice(at, at + FETCH_ITEMS_MAX).filter((service) => service.datum !== null);
+        if (services.length === 0) continue;
+        const batch = { leader, services };
+        if (channel === null) {
+          this.#failed(batch, leader === '' ? 'slot has no leader' : 'no link');
+          continue;
+        }
+        metrics.fetches.value += services.length;
+        const items = services.map((service) => ({
+          slot: service.slot,
+          dataInfoId: service.dataInfoId,
+          since: service.datum?.version ?? 0,
+        }));
+        const content = Fetch.encode({ tableEpoch: routing.table.epoch, items });
+        channel.request(Fetch.className, CODEC_INTERNAL, content, settings.fetchTimeoutMs, this, batch);
+      }
+    }
+  }
+
+  #dropLingering(): void {
+    const nowMs = this.#ports.clock.monoMs();
+    const forgotten = new Map<string, string[]>();
+    for (const [service, dueMs] of this.#lingering) {
+      if (dueMs > nowMs) continue;
+      this.#lingering.delete(service);
+      this.#drop(service, forgotten);
+    }
+    for (const [leader, dataInfoIds] of forgotten) {
+      this.#ports.channel(leader)?.oneway(Forget.className, CODEC_INTERNAL, Forget.encode({ dataInfoIds }));
+    }
+  }
+
+  #drop(service: ServiceEntry, forgotten: Map<string, string[]>): void {
+    const { store, routing } = this.#ports;
+    if (service.subscribers !== null || service.datum === null) return;
+    store.moveInterest(service, service.datum.version, 0);
+    service.datum = null;
+    this.#watched--;
+    this.#waiting.delete(service);
+    const leader = routing.leaderOf(service.slot);
+    const list = forgotten.get(leader);
+    if (list === undefined) forgotten.set(leader, [service.dataInfoId]);
+    else list.push(service.dataInfoId);
+    store.release(service);
+  }
+}
+
+const REFUSALS: Record<number, string> = {
+  [AccessCode.migrating]: 'leader is still collecting publishers',
+  [AccessCode.moved]: 'leads the slot no more',
+  [AccessCode.misMatch]: 'has an older slot table',
+  [AccessCode.unSupported]: 'cannot serve the slot',
+};

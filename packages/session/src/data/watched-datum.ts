@@ -1,0 +1,189 @@
+/**
+ * The cached list of one dataInfoId: entries, version, what changed lately. Pure. Versions only rise (I7, I8): an answer that is
+ * older than what is cached is refused, so a fault of a data node never shrinks a list (I6). Hot path.
+ */
+import { keepPacked, type ListEntry, type DatumUpdate, UpdateKind } from '@sofa-registry/wire';
+
+/** What became of one registerId in one step. */
+export interface EntryChange {
+  readonly registerId: string;
+  /** Zone before; null = was not listed. */
+  readonly beforeZone: string | null;
+  /** Null = removed. */
+  readonly after: ListEntry | null;
+}
+
+/** One step of the list. */
+export interface DatumStep {
+  readonly from: number;
+  readonly to: number;
+  readonly changes: readonly EntryChange[];
+}
+
+/** Outcome of {@link WatchedDatum.apply}. */
+export type ApplyOutcome =
+  /** The version rose; see `changed` of the views. */
+  | 'applied'
+  /** Nothing new: the version is the cached one. */
+  | 'same'
+  /** The step does not start at the cached version, or carries no data: fetch. */
+  | 'gap'
+  /** Older than what is cached: kept what there is. */
+  | 'stale';
+
+/** Bounds of the history. */
+export interface HistoryLimits {
+  readonly steps: number;
+  readonly entriesMax: number;
+}
+
+/** Why a list is held at its last good state. */
+export interface HoldReason {
+  readonly reason: string;
+  readonly sinceMonoMs: number;
+}
+
+/** The list. Version 0 = never fetched. */
+export class WatchedDatum {
+  version = 0;
+  /** By registerId, in the order of arrival. */
+  entries = new Map<string, ListEntry>();
+  /** Version at which the list as a whole last changed its content. */
+  contentVersion = 0;
+  /** The same for the entries of the session's own zone. */
+  zoneContentVersion = 0;
+  /** Wall ms of the oldest change not yet handed to the push engine; 0 = none. */
+  oldestChangeMs = 0;
+  /** Encoded push bodies of {@link bodiesVersion}, by view key (see push-bodies). */
+  readonly bodies = new Map<string, unknown>();
+  bodiesVersion = 0;
+  /** A fetch is under way. */
+  fetching = false;
+  /** Version that a change notice promised; a fetch that brings less is repeated. */
+  promisedVersion = 0;
+  /** Fetch attempts in a row that failed. */
+  attempts = 0;
+  hold: HoldReason | null = null;
+  /** Monotonic time of the last fan-out; -Infinity = none yet. */
+  lastFanoutMs = -Infinity;
+  /** A trailing fan-out is scheduled. */
+  fanoutDue = false;
+  readonly #history: DatumStep[] = [];
+  #historyEntries = 0;
+  readonly #zone: string;
+  readonly #limits: HistoryLimits;
+
+  /** @param zone the session's region */
+  constructor(zone: string, limits: HistoryLimits) {
+    this.#zone = zone;
+    this.#limits = limits;
+  }
+
+  /** Takes a step or a whole list. Payloads are copied out of the message. */
+  apply(update: DatumUpdate): ApplyOutcome {
+    if (update.to < this.version) return 'stale';
+    if (update.to === this.version) return 'same';
+    if (update.kind === UpdateKind.version) return 'gap';
+    if (update.kind === UpdateKind.delta && update.from !== this.version) return 'gap';
+    const changes: EntryChange[] =
+      update.kind === UpdateKind.delta ? this.#applyDelta(update) : this.#applyFull(update);
+    const from = this.version;
+    this.version = update.to;
+    this.#mark(changes);
+    if (from > 0) this.#remember({ from, to: update.to, changes });
+    if (changes.length > 0 && update.changedMs > 0) {
+      if (this.oldestChangeMs === 0 || update.changedMs < this.oldestChangeMs)
+        this.oldestChangeMs = update.changedMs;
+    }
+    return 'applied';
+  }
+
+  /** Steps from `from` to the present as one set of changes (newest per registerId); null if they are no longer known. */
+  changesSince(from: number): Map<string, EntryChange> | null {
+    const history = this.#history;
+    let start = history.length;
+    while (start > 0 && history[start - 1].from >= from) start--;
+    if (from === this.version) return new Map();
+    if (start === history.length || history[start].from !== from) return null;
+    const merged = new Map<string, EntryChange>();
+    for (let i = start; i < history.length; i++) {
+      for (const change of history[i].changes) {
+        const known = merged.get(change.registerId);
+        merged.set(
+          change.registerId,
+          known === undefined ? change : { ...change, beforeZone: known.beforeZone },
+        );
+      }
+    }
+    return merged;
+  }
+
+  #applyDelta(update: DatumUpdate): EntryChange[] {
+    const changes: EntryChange[] = [];
+    for (const registerId of update.removed) {
+      const before = this.entries.get(registerId);
+      if (before === undefined) continue;
+      this.entries.delete(registerId);
+      changes.push({ registerId, beforeZone: before.zone, after: null });
+    }
+    for (const entry of update.entries) {
+      const change = this.#put(this.entries.get(entry.registerId), entry);
+      if (change !== null) changes.push(change);
+    }
+    return changes;
+  }
+
+  #applyFull(update: DatumUpdate): EntryChange[] {
+    const before = this.entries;
+    const changes: EntryChange[] = [];
+    this.entries = new Map();
+    for (const entry of update.entries) {
+      const held = before.get(entry.registerId);
+      const change = this.#put(held, entry);
+      if (change === null) this.entries.set(entry.registerId, held as ListEntry);
+      else changes.push(change);
+    }
+    for (const held of before.values()) {
+      if (!this.entries.has(held.registerId)) {
+        changes.push({ registerId: held.registerId, beforeZone: held.zone, after: null });
+      }
+    }
+    return changes;
+  }
+
+  /** Stores an entry unless it equals the one held; returns the change. */
+  #put(held: ListEntry | undefined, entry: ListEntry): EntryChange | null {
+    if (held !== undefined && held.zone === entry.zone && held.payload.equals(entry.payload)) return null;
+    const { registerId, zone, payload } = entry;
+    const after = { registerId, zone, payload: keepPacked(payload, 0, payload.length) };
+    this.entries.set(registerId, after);
+    return { registerId, beforeZone: held === undefined ? null : held.zone, after };
+  }
+
+  #mark(changes: readonly EntryChange[]): void {
+    if (this.contentVersion === 0) {
+      // The first list is content for everybody, also when it is empty.
+      this.contentVersion = this.version;
+      this.zoneContentVersion = this.version;
+      return;
+    }
+    if (changes.length === 0) return;
+    this.contentVersion = this.version;
+    for (const { beforeZone, after } of changes) {
+      if (beforeZone !== this.#zone && (after === null || after.zone !== this.#zone)) continue;
+      this.zoneContentVersion = this.version;
+      return;
+    }
+  }
+
+  #remember(step: DatumStep): void {
+    this.#history.push(step);
+    this.#historyEntries += step.changes.length;
+    while (
+      this.#history.length > 0 &&
+      (this.#history.length > this.#limits.steps || this.#historyEntries > this.#limits.entriesMax)
+    ) {
+      this.#historyEntries -= (this.#history.shift() as DatumStep).changes.length;
+    }
+  }
+}

@@ -1,0 +1,29 @@
+/** What a handler of one client message is. The next message gets a file here and a line in `handlers/index.ts`. */
+import type { Clock } from '@sofa-registry/runtime';
+import type { Frame } from '@sofa-registry/wire';
+import type { ClientConnection } from '../client-connection.ts';
+import type { MetadataStore } from '../metadata-store.ts';
+import type { SessionMetrics } from '../metrics.ts';
+import type { PushSwitch } from '../push/push-switch.ts';
+import type { SessionRegistry } from '../session-registry.ts';
+import type { TokenBucket } from '../token-bucket.ts';
+
+/** What handlers work with. */
+export interface HandlerContext {
+  readonly clock: Clock;
+  readonly metrics: SessionMetrics;
+  readonly registry: SessionRegistry;
+  readonly metadata: MetadataStore;
+  readonly pushSwitch: PushSwitch;
+  readonly accessRate: TokenBucket;
+  readonly dataCenter: string;
+  /** Greets an SDK: agrees on beats and deltas. */
+  readonly welcome: (connection: ClientConnection, frame: Frame) => void;
+}
+
+/** Handles one class of requests: decodes (a WireError is answered with 0x0012 by the caller), acts, answers. */
+export interface ClientHandler {
+  /** Codec byte of the request; another one is answered with 0x0012, for its bytes mean something else (wire 2.2). */
+  readonly codec: number;
+  handle(context: HandlerContext, connection: ClientConnection, frame: Frame): void;
+}

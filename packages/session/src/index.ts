@@ -1,0 +1,21 @@
+/** Public surface of `@sofa-registry/session`. */
+export {
+  type HeldService,
+  type PublisherView,
+  type RegistrationView,
+  SessionInspect,
+  type SubscriberView,
+  type WatcherView,
+} from './session-inspect.ts';
+export type { MetadataStore } from './metadata-store.ts';
+export { sessionMetrics } from './metrics.ts';
+export { GRAY_HOSTS_MAX, PUSH_GRAY_KEY, STOP_PUSH_KEY } from './push/push-switch.ts';
+export { RELEASE_HOLD_KEY, type SessionPorts, SessionServer } from './session-server.ts';
+export {
+  SESSION_DEFAULTS,
+  SESSION_SETTINGS,
+  type SessionConfig,
+  type SessionSettingName,
+  type SessionTunables,
+  type Setting,
+} from './settings.ts';

@@ -1,0 +1,453 @@
+/**
+ * Moves the push state machines (push-target): decides who is sent what and when, sends, takes acknowledgements, retries.
+ * Fan-outs are sliced and take turns, first pushes go ahead of them, slow sockets park their targets. Hot path.
+ */
+import {
+  type BoltChannel,
+  type Clock,
+  type Random,
+  type ReplyHandler,
+  RpcError,
+} from '@sofa-registry/runtime';
+import { CODEC_HESSIAN, CODEC_INTERNAL, type Frame, ListAck, ListPush, WireError } from '@sofa-registry/wire';
+import type { ClientConnection } from '../client-connection.ts';
+import type { WatchedDatum } from '../data/watched-datum.ts';
+import type { SessionMetrics } from '../metrics.ts';
+import type { ServiceEntry } from '../service-entry.ts';
+import type { SessionTunables } from '../settings.ts';
+import { debounceMs, fanoutDueMs } from './debounce.ts';
+import { type EncodedView, fullBody, multiBody, type PushPlace, sdkBody } from './push-bodies.ts';
+import { PushState, type PushTarget } from './push-target.ts';
+
+/** What the engine asks its owner. */
+export interface PushGate {
+  /** Push switch and gray list (F212-F216). */
+  allowed(host: string): boolean;
+  /** True while first pushes wait because everything restarts. */
+  readonly cold: boolean;
+}
+
+/** What the engine needs. */
+export interface PushEnginePorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly settings: SessionTunables;
+  readonly metrics: SessionMetrics;
+  readonly place: PushPlace;
+  readonly gate: PushGate;
+  /** Logged once per list that does not fit a frame. */
+  readonly unsendable: (service: ServiceEntry, error: unknown) => void;
+}
+
+/** Pushes one fan-out may send before the next one gets its turn. */
+const TURN_ITEMS = 32;
+const LIST_PUSH_NAME = Buffer.from(ListPush.className);
+
+interface FanOut {
+  readonly service: ServiceEntry;
+  readonly targets: readonly PushTarget[];
+  at: number;
+}
+
+/** The engine. */
+export class PushEngine implements ReplyHandler<PushTarget> {
+  readonly #ports: PushEnginePorts;
+  readonly #first: PushTarget[] = [];
+  #firstAt = 0;
+  #fanOuts: FanOut[] = [];
+  #armed = false;
+  #armedAtMs = 0;
+  #lagMs = 0;
+  #inFlight = 0;
+  #inFlightBytes = 0;
+  readonly #lagging = new Set<PushTarget>();
+  readonly #gated = new Set<PushTarget>();
+  readonly #slow = new Set<ClientConnection>();
+  readonly #pump: () => void;
+  readonly #encoded: (bytes: number) => void;
+
+  constructor(ports: PushEnginePorts) {
+    this.#ports = ports;
+    this.#pump = () => this.#run();
+    this.#encoded = () => {
+      ports.metrics.pushEncoded.value++;
+    };
+  }
+
+  /** Unacknowledged pushes. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** Bytes of unacknowledged pushes. */
+  get inFlightBytes(): number {
+    return this.#inFlightBytes;
+  }
+
+  /** Smoothed delay of deferred work, in ms. */
+  get lagMs(): number {
+    return this.#lagMs;
+  }
+
+  /** Targets left to the scan. */
+  get laggingCount(): number {
+    return this.#lagging.size;
+  }
+
+  /** Connections that are read too slowly. */
+  get slowCount(): number {
+    return this.#slow.size;
+  }
+
+  /** Targets whose first push waits for the end of a cold restart. */
+  get gatedCount(): number {
+    return this.#gated.size;
+  }
+
+  /** A subscriber was registered on the target: push as soon as there is a list, ahead of fan-outs. */
+  subscribed(target: PushTarget): void {
+    target.force = true;
+    target.clientVersion = 0;
+    const { datum } = target.service;
+    if (datum !== null && datum.version > 0) this.#ready(target, true);
+  }
+
+  /** The list of a service was fetched or changed. */
+  changed(service: ServiceEntry): void {
+    const { datum } = service;
+    if (datum === null) return;
+    const { clock, settings } = this.#ports;
+    const nowMs = clock.monoMs();
+    const load = { outstandingBytes: this.#inFlightBytes, lagMs: this.#lagMs };
+    const waitMs = debounceMs(load, settings.debounceMs, settings.debounceMaxMs);
+    const dueMs = fanoutDueMs(nowMs, datum.lastFanoutMs, waitMs);
+    if (dueMs <= nowMs) {
+      this.#fanOut(service, datum);
+      return;
+    }
+    this.#firstPushes(service);
+    if (datum.fanoutDue) return;
+    datum.fanoutDue = true;
+    clock.setTimer(dueMs - nowMs, () => {
+      datum.fanoutDue = false;
+      if (service.datum === datum) this.#fanOut(service, datum);
+    });
+  }
+
+  /** Makes everything of a service that is behind ready, without debounce. */
+  catchUp(service: ServiceEntry): void {
+    if (service.datum !== null) this.#fanOut(service, service.datum);
+  }
+
+  /** Tries what was given up again: the guarantee (session.md 7). */
+  scan(): void {
+    const nowMs = this.#ports.clock.monoMs();
+    for (const target of this.#lagging) {
+      if (target.pausedUntilMs > nowMs) continue;
+      target.attempts = 0;
+      this.#ready(target, false);
+    }
+    // The network's own mark may be above ours, and then it never says that a connection has drained.
+    for (const connection of this.#slow) {
+      if (connection.channel.bufferedBytes <= this.#ports.settings.slowSocketBytes) this.drained(connection);
+    }
+  }
+
+  /** The cold restart is over: first pushes go out. */
+  openGate(): void {
+    for (const target of this.#gated) this.#ready(target, true);
+    this.#gated.clear();
+  }
+
+  /** The socket has drained: its targets go on with the newest. */
+  drained(connection: ClientConnection): void {
+    const { parked } = connection;
+    if (parked.length === 0) return;
+    this.#slow.delete(connection);
+    connection.parked = [];
+    for (const target of parked) this.#ready(target, true);
+  }
+
+  /** The connection is gone; its targets were detached. */
+  closed(connection: ClientConnection): void {
+    this.#slow.delete(connection);
+    connection.parked = [];
+  }
+
+  /** The target was detached. */
+  removed(target: PushTarget): void {
+    this.#lagging.delete(target);
+    this.#gated.delete(target);
+  }
+
+  /** The push was acknowledged; the content of a Result is not looked at (wire 2.2). */
+  reply(target: PushTarget, frame: Frame): void {
+    this.#landed(target);
+    const { metrics, clock } = this.#ports;
+    metrics.pushAcked.value++;
+    if (target.removed) return;
+    target.failures = 0;
+    target.attempts = 0;
+    if (this.#resync(target, frame)) {
+      metrics.pushResync.value++;
+      target.clientVersion = 0;
+      target.force = true;
+    } else {
+      if (target.pushedVersion === 0) metrics.firstPushDelay.observe(clock.monoMs() - target.sinceMs);
+      else if (target.sentChangeMs > 0) {
+        metrics.pushDelay.observe(Math.max(0, clock.wallMs() - target.sentChangeMs));
+      }
+      if (target.sentVersion > target.pushedVersion) target.pushedVersion = target.sentVersion;
+      target.clientVersion = target.sentVersion;
+      target.pushedCount = target.sentCount;
+    }
+    target.state = PushState.idle;
+    if (this.#behind(target)) this.#afterChange(target);
+  }
+
+  /** The push failed. */
+  failed(target: PushTarget, error: RpcError): void {
+    this.#landed(target);
+    if (target.removed || error.code === 'SR_RPC_CLOSED') return;
+    const { metrics, settings, clock, random } = this.#ports;
+    if (error.code === 'SR_RPC_STATUS') metrics.retry.status.value++;
+    else if (error.code === 'SR_RPC_BUSY') metrics.retry.busy.value++;
+    else metrics.retry.timeout.value++;
+    // The client may or may not have it: the next push must be complete.
+    target.clientVersion = 0;
+    target.force = true;
+    target.failures++;
+    target.attempts++;
+    if (target.failures >= settings.breakerFailures) {
+      metrics.breakerOpened.value++;
+      target.pausedUntilMs = clock.monoMs() + settings.breakerPauseMs;
+      this.#lag(target);
+      return;
+    }
+    if (target.attempts > settings.pushRetries) {
+      metrics.pushGivenUp.value++;
+      this.#lag(target);
+      return;
+    }
+    target.state = PushState.waiting;
+    const waitMs =
+      settings.pushRetryFirstMs +
+      settings.pushRetryStepMs * (target.attempts - 1) +
+      settings.pushRetryJitterMs * random.next();
+    clock.setTimer(waitMs, () => {
+      if (target.state === PushState.waiting && !target.removed) this.#ready(target, false);
+    });
+  }
+
+  #resync(target: PushTarget, frame: Frame): boolean {
+    if (target.connection.sdk === null || frame.className !== ListAck.className) return false;
+    try {
+      return ListAck.decode(frame.content).resync;
+    } catch {
+      return false;
+    }
+  }
+
+  #landed(target: PushTarget): void {
+    this.#inFlight--;
+    this.#inFlightBytes -= target.sentBytes;
+    if (this.#first.length > this.#firstAt || this.#fanOuts.length > 0) this.#arm();
+  }
+
+  #lag(target: PushTarget): void {
+    target.state = PushState.lagging;
+    this.#lagging.add(target);
+  }
+
+  /** True if the client misses something of its view. */
+  #behind(target: PushTarget): boolean {
+    const { datum } = target.service;
+    if (datum === null || datum.version === 0) return false;
+    return target.force || target.pushedVersion < contentVersionOf(target, datum);
+  }
+
+  /** The list moved on while the push was in flight: go on, under the debounce of the list. */
+  #afterChange(target: PushTarget): void {
+    const { datum } = target.service;
+    if (datum?.fanoutDue && !target.force) return;
+    this.#ready(target, true);
+  }
+
+  /** First pushes never wait for a debounce. */
+  #firstPushes(service: ServiceEntry): void {
+    const { targets } = service;
+    for (let i = 0; i < targets.length; i++) {
+      if (targets[i].force && targets[i].state === PushState.idle) this.#ready(targets[i], true);
+    }
+  }
+
+  #ready(target: PushTarget, ahead: boolean): void {
+    if (target.removed) return;
+    this.#lagging.delete(target);
+    target.state = PushState.ready;
+    if (ahead) this.#first.push(target);
+    else this.#fanOuts.push({ service: target.service, targets: [target], at: 0 });
+    this.#arm();
+  }
+
+  #fanOut(service: ServiceEntry, datum: WatchedDatum): void {
+    datum.lastFanoutMs = this.#ports.clock.monoMs();
+    const targets: PushTarget[] = [];
+    for (let i = 0; i < service.targets.length; i++) {
+      const target = service.targets[i];
+      if (target.state !== PushState.idle) continue;
+      if (!this.#behind(target)) {
+        // The view did not change: the version is recorded without a push (session.md 16, point 11).
+        if (target.pushedVersion < datum.version) {
+          target.pushedVersion = datum.version;
+          this.#ports.metrics.skipped.unchanged.value++;
+        }
+        continue;
+      }
+      target.state = PushState.ready;
+      targets.push(target);
+    }
+    if (targets.length === 0) {
+      datum.oldestChangeMs = 0;
+      return;
+    }
+    this.#fanOuts.push({ service, targets, at: 0 });
+    this.#arm();
+  }
+
+  #arm(): void {
+    if (this.#armed) return;
+    this.#armed = true;
+    this.#armedAtMs = this.#ports.clock.monoMs();
+    this.#ports.clock.defer(this.#pump);
+  }
+
+  /** One slice. */
+  #run(): void {
+    this.#armed = false;
+    const { clock, settings } = this.#ports;
+    this.#lagMs = this.#lagMs * 0.8 + (clock.monoMs() - this.#armedAtMs) * 0.2;
+    let budget = settings.pushSliceItems;
+    while (budget > 0 && this.#firstAt < this.#first.length) {
+      if (this.#full()) return;
+      budget -= this.#send(this.#first[this.#firstAt++]);
+    }
+    if (this.#firstAt === this.#first.length && this.#firstAt > 0) {
+      this.#first.length = 0;
+      this.#firstAt = 0;
+    }
+    while (budget > 0 && this.#fanOuts.length > 0) {
+      if (this.#full()) return;
+      const fanOut = this.#fanOuts[0];
+      const until = Math.min(fanOut.targets.length, fanOut.at + TURN_ITEMS);
+      while (fanOut.at < until) budget -= this.#send(fanOut.targets[fanOut.at++]);
+      this.#fanOuts.shift();
+      if (fanOut.at < fanOut.targets.length) this.#fanOuts.push(fanOut);
+      else this.#fannedOut(fanOut.service);
+    }
+    if (this.#firstAt < this.#first.length || this.#fanOuts.length > 0) this.#arm();
+  }
+
+  #fannedOut(service: ServiceEntry): void {
+    if (service.datum !== null) service.datum.oldestChangeMs = 0;
+  }
+
+  /** Over a limit of what is in flight: acknowledgements and time-outs start the pump again. */
+  #full(): boolean {
+    const { settings, metrics } = this.#ports;
+    if (this.#inFlight < settings.pushInFlightMax && this.#inFlightBytes < settings.pushInFlightBytesMax)
+      return false;
+    metrics.skipped.limit.value++;
+    return true;
+  }
+
+  /** Sends the newest to a ready target unless something is in the way. @returns share of the slice that was used */
+  #send(target: PushTarget): number {
+    if (target.state !== PushState.ready || target.removed) return 0;
+    const { connection, service } = target;
+    const { datum } = service;
+    const { metrics, settings, gate, clock } = this.#ports;
+    target.state = PushState.idle;
+    if (connection.closed || datum === null || datum.version === 0) return 0;
+    if (!this.#behind(target)) {
+      target.pushedVersion = Math.max(target.pushedVersion, datum.version);
+      return 0;
+    }
+    if (target.pushedVersion === 0 && gate.cold) {
+      metrics.skipped.cold.value++;
+      target.state = PushState.gated;
+      this.#gated.add(target);
+      return 0;
+    }
+    if (!gate.allowed(connection.host)) {
+      metrics.skipped.stopped.value++;
+      return 0;
+    }
+    if (target.pausedUntilMs > clock.monoMs()) {
+      this.#lag(target);
+      return 0;
+    }
+    if (connection.channel.bufferedBytes > settings.slowSocketBytes) {
+      metrics.skipped.slow.value++;
+      target.state = PushState.parked;
+      connection.parked.push(target);
+      this.#slow.add(connection);
+      return 0;
+    }
+    this.#transmit(target, datum);
+    return 1;
+  }
+
+  #transmit(target: PushTarget, datum: WatchedDatum): void {
+    const { metrics, settings } = this.#ports;
+    const { connection } = target;
+    const delta = connection.sdk?.delta === true;
+    try {
+      const view = this.#encode(target, datum, delta);
+      const parts = view.body.parts(target.registerIds);
+      const name = delta ? LIST_PUSH_NAME : (view.body as { classNameBytes: Buffer }).classNameBytes;
+      const channel: BoltChannel<ClientConnection> = connection.channel;
+      const bytes = parts[0].length + parts[1].length;
+      target.sentVersion = datum.version;
+      target.sentCount = view.count;
+      target.sentChangeMs = datum.oldestChangeMs;
+      target.sentBytes = bytes;
+      channel.request(
+        name,
+        delta ? CODEC_INTERNAL : CODEC_HESSIAN,
+        parts,
+        settings.pushTimeoutMs,
+        this,
+        target,
+      );
+      target.force = false;
+      target.state = PushState.inFlight;
+      this.#inFlight++;
+      this.#inFlightBytes += bytes;
+      metrics.pushSent.value++;
+      metrics.pushBytes.value += bytes;
+      if (view.delta) metrics.pushDelta.value++;
+      if (view.count === 0) metrics.pushEmpty.value++;
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      // The list does not fit a frame: nothing to retry until it changes.
+      metrics.pushUnsendable.value++;
+      target.force = false;
+      this.#ports.unsendable(target.service, error);
+    }
+  }
+
+  #encode(target: PushTarget, datum: WatchedDatum, delta: boolean): EncodedView {
+    const { service, connection, scope } = target;
+    const { place } = this.#ports;
+    if (delta) return sdkBody(service, datum, place, scope, target.clientVersion, this.#encoded);
+    const codec = connection.pb ? 'pb' : 'hessian';
+    if (target.multi) return multiBody(service, datum, place, codec, this.#encoded);
+    return fullBody(service, datum, place, scope, codec, this.#encoded);
+  }
+}
+
+/** Version at which the view of this target last changed. */
+function contentVersionOf(target: PushTarget, datum: WatchedDatum): number {
+  return target.scope === 'zone' ? datum.zoneContentVersion : datum.contentVersion;
+}

@@ -1,0 +1,45 @@
+/** What a session holds for its clients: the truth about publications (design law 1). */
+import type { PublisherRecord, Scope } from '@sofa-registry/model';
+import type { ClientConnection } from './client-connection.ts';
+import type { PushTarget } from './push/push-target.ts';
+import type { ServiceEntry } from './service-entry.ts';
+
+/** A publisher. Replaced by a new object at every accepted registration, so its identity tells one from the next. */
+export interface SessionPublisher extends PublisherRecord {
+  readonly service: ServiceEntry;
+  /** Null once its connection closed: it stays listed for the grace or the hold. */
+  connection: ClientConnection | null;
+  /** A data node holds a newer client version of this registerId: out of the digest until it is registered again. */
+  hidden: boolean;
+}
+
+/** A subscriber: one registration; pushes are made per target. */
+export interface SessionSubscriber {
+  readonly registerId: string;
+  readonly service: ServiceEntry;
+  readonly connection: ClientConnection;
+  readonly version: number;
+  readonly stamp: number;
+  readonly zone: string;
+  readonly appName: string;
+  readonly clientTimestamp: number;
+  readonly attributes: ReadonlyMap<string, string> | null;
+  readonly scope: Scope;
+  readonly acceptEncoding: string;
+  readonly acceptMulti: boolean;
+  readonly target: PushTarget;
+}
+
+/** A configurator: gets one push without content (wire 4.6). */
+export interface SessionWatcher {
+  readonly registerId: string;
+  readonly service: ServiceEntry;
+  readonly connection: ClientConnection;
+  readonly version: number;
+  readonly stamp: number;
+  readonly zone: string;
+  readonly appName: string;
+  readonly clientTimestamp: number;
+  readonly attributes: ReadonlyMap<string, string> | null;
+  pushedVersion: number;
+}

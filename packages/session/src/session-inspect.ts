@@ -1,0 +1,249 @@
+/** What operators may see of a session: HTTP endpoints and tests read it, nothing on the hot path does. */
+import type { ClusterView } from '@sofa-registry/cluster';
+import type { NodeRecord, Slot } from '@sofa-registry/model';
+import { slotOf } from '@sofa-registry/model';
+import type { Departures } from './departures.ts';
+import type { RegistrationStore } from './registration-store.ts';
+import type { SessionPublisher, SessionSubscriber, SessionWatcher } from './registrations.ts';
+import type { ServiceEntry } from './service-entry.ts';
+
+/** Fields that all registrations have in the answers of the digest endpoints (http-answers.md). */
+export interface RegistrationView {
+  readonly dataInfoId: string;
+  readonly dataId: string;
+  readonly instanceId: string;
+  readonly group: string;
+  readonly registerId: string;
+  readonly zone: string;
+  readonly appName: string;
+  /** Remote `ip:port` of the client. */
+  readonly clientAddress: string;
+  readonly version: number;
+  /** Hybrid stamp of this session. */
+  readonly stamp: number;
+  readonly clientTimestamp: number;
+  readonly attributes: ReadonlyMap<string, string> | null;
+}
+
+/** A publisher. `held` = its connection is gone and it stays listed for now. */
+export interface PublisherView extends RegistrationView {
+  readonly payload: Buffer;
+  readonly held: boolean;
+}
+
+/** A subscriber. */
+export interface SubscriberView extends RegistrationView {
+  readonly scope: string;
+  readonly acceptEncoding: string;
+  readonly acceptMulti: boolean;
+  /** Datum version acknowledged by the client; 0 = none. */
+  readonly pushedVersion: number;
+  /** Publishers in that push. */
+  readonly pushedCount: number;
+}
+
+/** A watcher. */
+export interface WatcherView extends RegistrationView {
+  readonly pushedVersion: number;
+}
+
+/** A list, or publishers, that a fault keeps as they are. */
+export interface HeldService {
+  readonly dataInfoId: string;
+  readonly reason: string;
+  readonly sinceMs: number;
+}
+
+/** What the view reads. */
+export interface InspectSource {
+  readonly store: RegistrationStore;
+  readonly departures: Departures;
+  readonly processId: () => string;
+  readonly view: () => ClusterView;
+  readonly monoMs: () => number;
+  readonly connections: () => ReadonlyMap<string, unknown>;
+  readonly linkUp: (address: string) => boolean;
+  readonly pushAllowed: () => boolean;
+  readonly ready: () => { ready: boolean; waitingFor: string };
+  readonly slotCount: number;
+}
+
+/** Most entries of one answer that lists services. */
+export const HELD_MAX = 10_000;
+
+/** The view of one session. */
+export class SessionInspect {
+  readonly #source: InspectSource;
+
+  constructor(source: InspectSource) {
+    this.#source = source;
+  }
+
+  counts(): { publishers: number; subscribers: number; watchers: number; connections: number } {
+    const { publishers, subscribers, watchers } = this.#source.store.counts;
+    return { publishers, subscribers, watchers, connections: this.#source.connections().size };
+  }
+
+  /** Every dataInfoId with a registration here. */
+  dataInfoIds(): string[] {
+    const out: string[] = [];
+    for (const service of this.#source.store.services.values())
+      if (registered(service)) out.push(service.dataInfoId);
+    return out;
+  }
+
+  publishers(dataInfoId: string): PublisherView[] {
+    return [...(this.#source.store.find(dataInfoId)?.publishers?.values() ?? [])].map(publisherView);
+  }
+
+  subscribers(dataInfoId: string): SubscriberView[] {
+    return [...(this.#source.store.find(dataInfoId)?.subscribers?.values() ?? [])].map(subscriberView);
+  }
+
+  watchers(dataInfoId: string): WatcherView[] {
+    return [...(this.#source.store.find(dataInfoId)?.watchers?.values() ?? [])].map(watcherView);
+  }
+
+  /** What the connection `ip:port` registered. */
+  byConnection(address: string): {
+    publishers: PublisherView[];
+    subscribers: SubscriberView[];
+    watchers: WatcherView[];
+  } {
+    const publishers: PublisherView[] = [];
+    const subscribers: SubscriberView[] = [];
+    const watchers: WatcherView[] = [];
+    for (const service of this.#source.store.services.values()) {
+      for (const item of service.publishers?.values() ?? []) {
+        if (item.clientAddress === address) publishers.push(publisherView(item));
+      }
+      for (const item of service.subscribers?.values() ?? []) {
+        if (item.connection.address === address) subscribers.push(subscriberView(item));
+      }
+      for (const item of service.watchers?.values() ?? []) {
+        if (item.connection.address === address) watchers.push(watcherView(item));
+      }
+    }
+    return { publishers, subscribers, watchers };
+  }
+
+  /** Remote `ip:port` of every client. */
+  connections(): string[] {
+    return [...this.#source.connections().keys()];
+  }
+
+  /** Sessions that take clients, of one zone or of all. */
+  sessions(zone?: string): NodeRecord[] {
+    const wanted = zone?.toUpperCase();
+    return this.#source
+      .view()
+      .members.filter((node) => node.role === 'session' && !node.draining)
+      .filter((node) => wanted === undefined || wanted === '' || node.zone === wanted);
+  }
+
+  /** Slot of a dataInfoId in the newest table known; without a table one without leader. */
+  slot(dataInfoId: string): Slot {
+    const { slotCount, view } = this.#source;
+    const id = slotOf(dataInfoId, slotCount);
+    return view().table.slots[id] ?? { id, leader: '', leaderEpoch: 0, followers: [] };
+  }
+
+  pushAllowed(): boolean {
+    return this.#source.pushAllowed();
+  }
+
+  /** Services whose list is held at its last good state, or whose publishers are, and why (I6); at most {@link HELD_MAX}. */
+  held(): HeldService[] {
+    const out: HeldService[] = [];
+    const { store, departures, monoMs, view, linkUp } = this.#source;
+    const nowMs = monoMs();
+    for (const { dataInfoId, datum, slot } of store.services.values()) {
+      if (out.length >= HELD_MAX) return out;
+      if (datum === null) continue;
+      const leader = view().table.slots[slot]?.leader ?? '';
+      if (datum.hold !== null) {
+        out.push({ dataInfoId, reason: datum.hold.reason, sinceMs: nowMs - datum.hold.sinceMonoMs });
+      } else if (leader === '' || !linkUp(leader)) {
+        out.push({
+          dataInfoId,
+          reason: leader === '' ? 'slot has no leader' : `${leader}: no link`,
+          sinceMs: 0,
+        });
+      }
+    }
+    for (const { held, closedMs, publishers } of departures.pending) {
+      if (!held) continue;
+      const ids = new Set<string>();
+      for (const publisher of publishers) if (store.holds(publisher)) ids.add(publisher.service.dataInfoId);
+      for (const dataInfoId of ids) {
+        if (out.length >= HELD_MAX) return out;
+        out.push({
+          dataInfoId,
+          reason: 'many clients lost their connection together',
+          sinceMs: nowMs - closedMs,
+        });
+      }
+    }
+    return out;
+  }
+
+  ready(): { ready: boolean; waitingFor: string } {
+    return this.#source.ready();
+  }
+
+  view(): ClusterView {
+    return this.#source.view();
+  }
+
+  /** Identity of this process. */
+  processId(): string {
+    return this.#source.processId();
+  }
+}
+
+function registered(service: ServiceEntry): boolean {
+  return service.publishers !== null || service.subscribers !== null || service.watchers !== null;
+}
+
+function commonView(
+  item: SessionPublisher | SessionSubscriber | SessionWatcher,
+  clientAddress: string,
+): RegistrationView {
+  const { dataInfoId, dataId, instanceId, group } = item.service;
+  const { registerId, zone, appName, version, stamp, clientTimestamp, attributes } = item;
+  return {
+    dataInfoId,
+    dataId,
+    instanceId,
+    group,
+    registerId,
+    zone,
+    appName,
+    clientAddress,
+    version,
+    stamp,
+    clientTimestamp,
+    attributes,
+  };
+}
+
+function publisherView(item: SessionPublisher): PublisherView {
+  return { ...commonView(item, item.clientAddress), payload: item.payload, held: item.connection === null };
+}
+
+function subscriberView(item: SessionSubscriber): SubscriberView {
+  const { scope, acceptEncoding, acceptMulti, target } = item;
+  const { pushedVersion, pushedCount } = target;
+  return {
+    ...commonView(item, item.connection.address),
+    scope,
+    acceptEncoding,
+    acceptMulti,
+    pushedVersion,
+    pushedCount,
+  };
+}
+
+function watcherView(item: SessionWatcher): WatcherView {
+  return { ...commonView(item, item.connection.address), pushedVersion: item.pushedVersion };
+}

@@ -1,0 +1,205 @@
+/**
+ * Sends the write queue to the data leaders and deals with their answers (session.md 5, data-and-slots.md 3). A batch leaves at
+ * the end of the turn, or at once when it is full.
+ */
+import {
+  Backoff,
+  type BoltChannel,
+  type Clock,
+  type Random,
+  type ReplyHandler,
+  RpcError,
+  type Timer,
+} from '@sofa-registry/runtime';
+import { AccessCode, CODEC_INTERNAL, type Frame, WriteBatch, WriteOp, WriteReply } from '@sofa-registry/wire';
+import type { Routing } from '../data/routing.ts';
+import type { SessionMetrics } from '../metrics.ts';
+import type { SessionPublisher } from '../registrations.ts';
+import type { ServiceEntry } from '../service-entry.ts';
+import type { SessionTunables } from '../settings.ts';
+import { type PendingWrite, type WriteInFlight, WriteQueue } from './write-queue.ts';
+
+/** Longest wait before failed writes are sent again. */
+const WRITE_RETRY_MS_MAX = 2000;
+
+/** What the forwarder needs. */
+export interface WriteForwarderPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly settings: SessionTunables;
+  readonly metrics: SessionMetrics;
+  readonly routing: Routing;
+  channel(leader: string): BoltChannel | null;
+  /** Greatest stamp made or observed here. */
+  lastStamp(): number;
+  observe(stamp: number): void;
+  /** A newer record is held by the leader (see write-batch.ts). */
+  stale(write: PendingWrite, version: number, stamp: number): void;
+}
+
+/** The forwarder. */
+export class WriteForwarder implements ReplyHandler<WriteInFlight> {
+  readonly queue: WriteQueue;
+  readonly #ports: WriteForwarderPorts;
+  readonly #backoff: Backoff;
+  readonly #flush: () => void;
+  #armed = false;
+  #retry: Timer | null = null;
+
+  constructor(ports: WriteForwarderPorts) {
+    const { settings, metrics } = ports;
+    this.#ports = ports;
+    this.#backoff = new Backoff(ports.random, { baseMs: settings.writeRetryMs, maxMs: WRITE_RETRY_MS_MAX });
+    this.#flush = () => {
+      this.#armed = false;
+      this.flush();
+    };
+    this.queue = new WriteQueue(
+      {
+        leaderOf: (slot) => ports.routing.leaderOf(slot),
+        itemsMax: settings.writeItemsMax,
+        batchBytes: settings.writeBatchBytes,
+        inFlightMax: settings.writeInFlightMax,
+        removalsMax: settings.removalsPendingMax,
+      },
+      {
+        stale: (write, version, stamp) => {
+          metrics.writeStale.value++;
+          ports.stale(write, version, stamp);
+        },
+        full: () => {
+          metrics.writeFull.value++;
+        },
+        removalDropped: () => {
+          metrics.removalsDropped.value++;
+        },
+      },
+    );
+  }
+
+  /** Forwards a registration. */
+  publish(publisher: SessionPublisher): void {
+    const { service } = publisher;
+    this.#want(WriteOp.publish, service, publisher.registerId, publisher.version, publisher.stamp, publisher);
+  }
+
+  /** Forwards an explicit removal; the session need not have known the publisher. */
+  unpublish(service: ServiceEntry, registerId: string, version: number, stamp: number): void {
+    this.#want(WriteOp.unpublish, service, registerId, version, stamp, null);
+  }
+
+  /** Forwards a removal because the connection closed. */
+  clientOff(publisher: SessionPublisher): void {
+    this.#want(
+      WriteOp.clientOff,
+      publisher.service,
+      publisher.registerId,
+      publisher.version,
+      publisher.stamp,
+      null,
+    );
+  }
+
+  #want(
+    op: WriteOp,
+    service: ServiceEntry,
+    registerId: string,
+    version: number,
+    stamp: number,
+    publisher: SessionPublisher | null,
+  ): void {
+    const { queue } = this;
+    queue.want(op, service.slot, service.dataInfoId, registerId, version, stamp, publisher);
+    if (queue.batchWaits(service.slot)) this.#flushLeader(this.#ports.routing.leaderOf(service.slot));
+    this.#arm();
+  }
+
+  #arm(): void {
+    if (this.#armed) return;
+    this.#armed = true;
+    this.#ports.clock.defer(this.#flush);
+  }
+
+  /** Sends what is ready. */
+  flush(): void {
+    for (const leader of this.queue.leaders()) this.#flushLeader(leader);
+  }
+
+  /** The table changed: what waits goes to the present leaders at once. */
+  reroute(): void {
+    this.queue.reroute();
+    this.flush();
+  }
+
+  /** A link came up: what waits is sent at once. */
+  wake(): void {
+    this.#backoff.reset();
+    this.queue.release();
+    this.flush();
+  }
+
+  reply(batch: WriteInFlight, frame: Frame): void {
+    let reply: ReturnType<typeof WriteReply.decode>;
+    try {
+      reply = WriteReply.decode(frame.content);
+    } catch {
+      this.#failed(batch);
+      return;
+    }
+    const { routing, metrics } = this.#ports;
+    this.#ports.observe(reply.clock);
+    this.#backoff.reset();
+    const rejected = reply.rejected.toSorted((a, b) => a.index - b.index);
+    for (const { code } of rejected) {
+      if (code === AccessCode.moved || code === AccessCode.misMatch) {
+        routing.tableIsOld();
+        break;
+      }
+    }
+    if (reply.tableEpoch > routing.table.epoch) routing.tableIsOld();
+    metrics.writeRetries.value += rejected.length;
+    if (this.queue.answered(batch, rejected)) this.#retryLater();
+    this.#arm();
+  }
+
+  failed(batch: WriteInFlight, _error: RpcError): void {
+    this.#failed(batch);
+  }
+
+  /** Stops the timer. */
+  stop(): void {
+    this.#retry?.cancel();
+  }
+
+  #failed(batch: WriteInFlight): void {
+    this.#ports.metrics.writeRetries.value += batch.items.length;
+    if (this.queue.failed(batch)) this.#retryLater();
+    this.#arm();
+  }
+
+  #retryLater(): void {
+    if (this.#retry !== null) return;
+    this.#retry = this.#ports.clock.setTimer(this.#backoff.nextMs(), () => {
+      this.#retry = null;
+      this.queue.release();
+      this.flush();
+    });
+  }
+
+  #flushLeader(leader: string): void {
+    const channel = this.#ports.channel(leader);
+    // Without a link the writes stay ready; `wake` and `reroute` come back to them.
+    if (channel === null) return;
+    const { routing, settings, metrics } = this.#ports;
+    for (let batch = this.queue.take(leader); batch !== null; batch = this.queue.take(leader)) {
+      metrics.writeBatches.value++;
+      metrics.writeItems.value += batch.items.length;
+      const content = WriteBatch.encode({
+        tableEpoch: routing.table.epoch,
+        clock: this.#ports.lastStamp(),
+        items: batch.items,
+      });
+      channel.request(WriteBatch.className, CODEC_INTERNAL, content, settings.writeTimeoutMs, this, batch);
+    }
+  }
+}
