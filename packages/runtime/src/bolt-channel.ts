@@ -103,13 +103,13 @@ export class BoltChannel<T = unknown> implements PendingOwner, WatchedChannel, F
    * @returns the request id; 0 if it was not sent (`done.failed` follows, at the end of the turn)
    * @throws WireError SR_WIRE_ENCODE if the content does not fit a frame
    */
-  request(
+  request<K>(
     className: string | Buffer,
     codec: number,
     content: FrameContent,
     timeoutMs: number,
-    done: ReplyHandler,
-    token: unknown,
+    done: ReplyHandler<K>,
+    token: K,
   ): number {
     const context = this.#context;
     if (this.#connection.closed) return this.#refuse('SR_RPC_CLOSED', done, token);

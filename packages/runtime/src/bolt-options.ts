@@ -29,7 +29,7 @@ export interface BoltHandler<T = unknown> {
 }
 
 /** Receives the outcome of requests; a shared object, so that a request costs no closure. */
-export interface ReplyHandler<K = any> {
+export interface ReplyHandler<K = unknown> {
   /** The reply, with status success. Its content is a view: copy what is kept. */
   reply(token: K, frame: Frame): void;
   /** SR_RPC_TIMEOUT, SR_RPC_CLOSED, SR_RPC_BUSY, or SR_RPC_STATUS with the reply's status. Never called inside `request`. */

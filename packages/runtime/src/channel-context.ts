@@ -25,11 +25,12 @@ export interface ChannelContext<T> {
   readonly watch: WatchRules | null;
 }
 
-const contexts = new WeakMap<object, ChannelContext<any>>();
+const contexts = new WeakMap<object, unknown>();
 
 /** The context of these options; the same object for the same object. */
 export function channelContext<T>(options: BoltChannelOptions<T>): ChannelContext<T> {
-  let context = contexts.get(options);
+  // Kept under the very options object it was built from, so `T` is the same.
+  let context = contexts.get(options) as ChannelContext<T> | undefined;
   if (context === undefined) {
     context = build(options);
     contexts.set(options, context);

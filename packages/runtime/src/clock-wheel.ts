@@ -30,7 +30,6 @@ export class ClockWheel {
   /** Lets `entry` expire after at least `delayMs`, at most one tick later. */
   schedule(entry: WheelEntry, delayMs: number): void {
     const nowMs = this.#clock.monoMs();
-    this.#wheel.skipTo(this.#tickAt(nowMs));
     this.#wheel.insert(entry, Math.ceil((nowMs + delayMs) / this.#tickMs));
     if (entry.wheelTick < this.#armedTick) this.#arm(entry.wheelTick, nowMs);
   }

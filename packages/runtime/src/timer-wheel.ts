@@ -6,13 +6,12 @@
  *   level 0: 64 buckets of 1 tick       |  entry at tick t lies in the lowest level whose span covers t - now; when `now`
  *   level 1: 64 buckets of 64 ticks     |  enters the span of a higher bucket, its entries are dealt out again below
  *   level 2: 64 buckets of 4,096 ticks  |
- *   level 3: 64 buckets of 262,144 ticks (later entries wait in the last bucket and are dealt again)
+ *   level 3: 64 buckets of 262,144 ticks (what is due even later is dealt again each time round)
  */
 
 const BUCKETS = 64;
 const LEVELS = 4;
 const SPANS = [1, 64, 4096, 262_144];
-const HORIZON_TICKS = 64 * 262_144 - 1;
 const NOT_LINKED = -1;
 
 /** Something that expires. Extend it; one entry is in at most one wheel. */
@@ -59,11 +58,6 @@ export class TimerWheel {
     this.#count--;
   }
 
-  /** Moves an empty wheel's time forward, so that entries of a later time are not dealt out from a stale start. */
-  skipTo(tick: number): void {
-    if (this.#count === 0 && tick > this.#now) this.#now = tick;
-  }
-
   /** Expires everything due up to `tick`, in order of ticks. Entries inserted meanwhile are respected. */
   advance(tick: number): void {
     while (this.#now < tick) {
@@ -97,9 +91,9 @@ export class TimerWheel {
   }
 
   #link(entry: WheelEntry): void {
-    const ahead = Math.min(entry.wheelTick - this.#now, HORIZON_TICKS);
+    const ahead = entry.wheelTick - this.#now;
     const level = ahead < 64 ? 0 : ahead < 4096 ? 1 : ahead < 262_144 ? 2 : 3;
-    const slot = level * BUCKETS + (Math.floor((this.#now + ahead) / SPANS[level]) % BUCKETS);
+    const slot = level * BUCKETS + (Math.floor(entry.wheelTick / SPANS[level]) % BUCKETS);
     const tail = this.#tails[slot];
     entry.wheelSlot = slot;
     entry.wheelPrev = tail;

@@ -117,7 +117,7 @@ describe.each([
   });
 
   test('write says stop above the high mark, drained comes at the low mark, nothing is lost', async () => {
-    const rig = makeRig({ highWaterBytes: 256 * 1024, lowWaterBytes: 64 * 1024 });
+    const rig = makeRig({ highWaterBytes: 4 * MIB, lowWaterBytes: 64 * 1024 });
     const { client, server, close } = await pair(rig);
     server.connection.pause();
     const written = await fill(rig, client, 32 * 1024);
@@ -130,8 +130,55 @@ describe.each([
     await rig.until(() => server.received === total.length, 'all arrived');
     expect(server.bytes.equals(total)).toBe(true);
     expect(client.drains).toBe(1);
+    expect(client.drainedAtBytes[0]).toBeLessThanOrEqual(64 * 1024);
     expect(client.connection.bufferedBytes).toBe(0);
     await close();
+  });
+
+  test('what is written while bytes are being delivered comes behind them, also after a pause', async () => {
+    const rig = makeRig();
+    const { client, server, close } = await pair(rig);
+    const hear = server.data.bind(server);
+    let first = true;
+    server.data = (chunk) => {
+      hear(chunk);
+      if (!first) return;
+      first = false;
+      server.connection.pause();
+      client.connection.write(Buffer.from('later'));
+    };
+    for (const word of ['one', 'two', 'three']) client.connection.write(Buffer.from(word));
+    await rig.until(() => server.received >= 3, 'first chunk');
+    await rig.quiet();
+    server.connection.resume();
+    await rig.until(() => server.received === 16, 'all arrived');
+    expect(server.text).toBe('onetwothreelater');
+    await close();
+  });
+
+  test('several connections that are full at a time do not mix up their bytes', async () => {
+    const rig = makeRig();
+    const pairs = [await pair(rig), await pair(rig), await pair(rig)];
+    for (const { server } of pairs) server.connection.pause();
+    const sent: Buffer[][] = pairs.map(() => []);
+    const full = pairs.map(() => false);
+    for (let turn = 0; turn < 4096 && full.includes(false); turn++) {
+      for (const [i, { client }] of pairs.entries()) {
+        for (let part = 0; part < 16 && !full[i]; part++) {
+          const bytes = Buffer.alloc(3000 + i, (turn * 16 + part) * 3 + i);
+          sent[i].push(bytes);
+          full[i] = !client.connection.write(bytes);
+        }
+      }
+      await rig.turn();
+    }
+    for (const { server } of pairs) server.connection.resume();
+    for (const [i, { server, close }] of pairs.entries()) {
+      const total = Buffer.concat(sent[i]);
+      await rig.until(() => server.received === total.length, 'all arrived');
+      expect(server.bytes.equals(total)).toBe(true);
+      await close();
+    }
   });
 
   test('pause stops data, resume goes on', async () => {

@@ -18,6 +18,8 @@ export interface Rig {
   readonly network: Network;
   /** Waits, as far as the network needs it, until `ready` holds; fails when it never does. */
   until(ready: () => boolean, what: string): Promise<void>;
+  /** Lets one turn of the event loop pass. */
+  turn(): Promise<void>;
   /** Lets everything happen that is on its way, and a good deal more; for checking that nothing comes. */
   quiet(): Promise<void>;
 }
@@ -34,6 +36,7 @@ export function memoryRig(limits: Partial<ConnectionLimits> = {}): Rig & { reado
       await clock.settle();
       if (!ready()) throw new Error(`never happened: ${what}`);
     },
+    turn: () => clock.settle(),
     quiet: () => clock.settle(),
   };
 }
@@ -53,6 +56,7 @@ export function tcpRig(limits: Partial<ConnectionLimits> = {}): Rig {
         await new Promise((resolve) => setTimeout(resolve, 1));
       }
     },
+    turn: () => new Promise((resolve) => clock.defer(resolve)),
     async quiet() {
       for (let i = 0; i < 20; i++) await new Promise((resolve) => setTimeout(resolve, 1));
     },
@@ -65,7 +69,8 @@ export class Ear implements ConnectionHandler {
   readonly chunks: Buffer[] = [];
   readonly reasons: string[] = [];
   received = 0;
-  drains = 0;
+  /** Bytes that were queued at each `drained`. */
+  readonly drainedAtBytes: number[] = [];
 
   constructor(connection: Connection) {
     this.connection = connection;
@@ -80,7 +85,11 @@ export class Ear implements ConnectionHandler {
 
   drained(): void {
     if (this.reasons.length > 0) throw new Error('drained after closed');
-    this.drains++;
+    this.drainedAtBytes.push(this.connection.bufferedBytes);
+  }
+
+  get drains(): number {
+    return this.drainedAtBytes.length;
   }
 
   closed(reason: string): void {

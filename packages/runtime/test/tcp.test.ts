@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import {
   BoltChannel,
   BoltMetrics,
+  type Clock,
   type Listener,
   memoryLogger,
   noopLogger,
@@ -91,6 +92,25 @@ test('bufferedBytesMax: the connection that holds the most is destroyed, the oth
   await listener.close();
 });
 
+test('bufferedBytesMax counts what the kernel does not take, not what one turn has written', async () => {
+  const { metrics, network: tcp } = network({ bufferedBytesMax: 1024 * 1024 });
+  const ears: Ear[] = [];
+  const listener = await tcp.listen(
+    { host: HOST, port: 0 },
+    (connection) => void ears.push(new Ear(connection)),
+  );
+  const clients: Ear[] = [];
+  for (let i = 0; i < 50; i++) clients.push(new Ear(await tcp.connect(listener.address)));
+  await until(() => ears.length === 50, 'accepted');
+  const body = Buffer.alloc(50_000, 'x');
+  for (const ear of ears) ear.connection.write(body);
+  await until(() => clients.every((client) => client.received === body.length), 'all arrived');
+  expect(metrics.overflowed.value).toBe(0);
+  for (const client of clients) client.connection.destroy('test over');
+  await until(() => metrics.openNow === 0, 'all gone');
+  await listener.close();
+});
+
 test('a peer that resets the connection: closed with the cause, once, nothing queued any more', async () => {
   const { metrics, network: tcp } = network();
   const ears: Ear[] = [];
@@ -146,6 +166,44 @@ test('an acceptor that throws loses that connection only', async () => {
   expect(logger.lines).toMatchObject([{ level: 'error', message: 'accepting a connection failed' }]);
   second.destroy();
   await until(() => ears[0].reasons.length === 1, 'closed');
+  await listener.close();
+});
+
+test('closing leaves no timer behind', async () => {
+  const waiting = new Set<object>();
+  const counting: Clock = {
+    monoMs: () => clock.monoMs(),
+    wallMs: () => clock.wallMs(),
+    defer: (fn) => clock.defer(fn),
+    setTimer(delayMs, fn) {
+      const mark = {};
+      waiting.add(mark);
+      const timer = clock.setTimer(delayMs, () => {
+        waiting.delete(mark);
+        fn();
+      });
+      return {
+        cancel() {
+          waiting.delete(mark);
+          timer.cancel();
+        },
+      };
+    },
+  };
+  const { network: tcp } = network({ clock: counting });
+  const ears: Ear[] = [];
+  const listener = await tcp.listen(
+    { host: HOST, port: 0 },
+    (connection) => void ears.push(new Ear(connection)),
+  );
+  for (const how of ['end', 'destroy'] as const) {
+    const client = new Ear(await tcp.connect(listener.address));
+    await until(() => ears.length > 0, 'accepted');
+    client.connection[how]('test over');
+    const server = ears.splice(0)[0];
+    await until(() => client.reasons.length === 1 && server.reasons.length === 1, 'closed');
+  }
+  expect(waiting.size).toBe(0);
   await listener.close();
 });
 

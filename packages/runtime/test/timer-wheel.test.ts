@@ -97,13 +97,12 @@ test('entries of one tick expire in the order of insertion', () => {
   expect(fired).toEqual([0, 1, 2, 3, 4]);
 });
 
-test('an empty wheel skips time', () => {
+test('an entry put in long after the last one is due in time', () => {
   const wheel = new TimerWheel(0);
-  wheel.skipTo(1_000_000);
   const fired: number[] = [];
   wheel.insert(new Probe(1, () => void fired.push(1)), 1_000_002);
-  expect(wheel.nextTick()).toBe(1_000_002);
-  wheel.skipTo(2_000_000);
+  wheel.advance(1_000_001);
+  expect(fired).toEqual([]);
   wheel.advance(1_000_002);
   expect(fired).toEqual([1]);
 });

@@ -73,7 +73,6 @@ class NodeClock implements Clock {
     const timer = new LongTimer(this, fn);
     const nowMs = performance.now();
     const wheel = this.#wheel;
-    wheel.skipTo(Math.floor(nowMs / TICK_MS));
     wheel.insert(timer, Math.ceil((nowMs + delayMs) / TICK_MS));
     if (timer.wheelTick < this.#armedTick) this.#arm(timer.wheelTick, nowMs);
     else if (wheel.count === 1) this.#timeout?.ref();

@@ -93,7 +93,7 @@ export function pinoLogger(options?: PinoLoggerOptions): Logger {
       ? destination
       : pino.destination({ dest: destination === 'stdout' ? 1 : 2, sync: true });
   const target =
-    options?.format === 'pretty' ? { write: (json: string) => void out.write(prettyLine(json)) } : out;
+    options?.format === 'pretty' ? { write: (json: string) => out.write(prettyLine(json)) } : out;
   return new PinoLogger(
     pino(
       {
