@@ -1,0 +1,468 @@
+/**
+ * Hot path. The merge: what a write, a removal or a lease does to the stored data (reference/data-and-slots.md 1.4, 2.2).
+ *
+ * Rules. Per registerId the strictly newer (version, stamp) wins. A removal leaves a tombstone at its own (version, stamp); a
+ * write at or below it is stale. Same payload, zone and attributes: the record is replaced and logged, the datum version stays
+ * (I13). Anything else visible moves the datum version, once per datum and batch, to a stamp of the node's hybrid clock; with an
+ * operation of another leader, to the version that one gave it.
+ */
+import { compareRegisterVersion, crc32c, type HybridClock, type PublisherRecord } from '@sofa-registry/model';
+import { keepPacked, NO_BOXES } from '@sofa-registry/wire';
+import { Datum, entryBytes, StoredPublisher } from './datum.ts';
+import { Interner } from './interner.ts';
+import type { DataMetrics } from './metrics.ts';
+import type { Owner } from './owner.ts';
+import type { DataTunables } from './settings.ts';
+import type { SlotStore } from './slot-store.ts';
+
+/** What became of a write. */
+export const Outcome = {
+  /** Stored or removed. */
+  applied: 0,
+  /** Nothing to do: already so, or not this caller's to remove. */
+  ignored: 1,
+  /** Something newer is held, see {@link DatumStore.heldVersion}. */
+  stale: 2,
+  /** A limit was hit. */
+  full: 3,
+  /** The dataInfoId does not belong to the slot. */
+  foreign: 4,
+} as const;
+/** One of the values of {@link Outcome}. */
+export type Outcome = (typeof Outcome)[keyof typeof Outcome];
+
+/** Datum version parameter of changes that are made here: take one from the clock. */
+export const OWN_VERSION = 0;
+
+/** What the store needs. */
+export interface DatumStoreContext {
+  readonly clock: HybridClock;
+  /** Monotonic ms. */
+  readonly nowMs: () => number;
+  readonly slotCount: number;
+  readonly tunables: DataTunables;
+  readonly metrics: DataMetrics;
+  /** A datum's version moved on from `from`. */
+  readonly changed: (datum: Datum, from: number) => void;
+}
+
+/** Strings shared by records, per generation. */
+const INTERNED_MAX = 65_536;
+
+/** The rules over slots that the caller owns. */
+export class DatumStore {
+  readonly #context: DatumStoreContext;
+  readonly #words = new Interner(INTERNED_MAX);
+  #batch = 0;
+  /** Totals over all slots. */
+  publishers = 0;
+  tombstones = 0;
+  data = 0;
+  payloadBytes = 0;
+  /** Of the record that made the last write stale. */
+  heldVersion = 0;
+  heldStamp = 0;
+  /** Data that a sweep should look at. */
+  sweepQueue: Datum[] = [];
+
+  constructor(context: DatumStoreContext) {
+    this.#context = context;
+  }
+
+  /** Starts a batch: each datum's version moves at most once until the next one. */
+  beginBatch(): void {
+    this.#batch++;
+  }
+
+  /** Stores a record. The payload is copied. `version`: see {@link OWN_VERSION}. */
+  publish(
+    slot: SlotStore,
+    dataInfoId: string,
+    record: PublisherRecord,
+    owner: Owner,
+    version: number = OWN_VERSION,
+  ): Outcome {
+    const datum = slot.data.get(dataInfoId) ?? this.#newDatum(slot, dataInfoId);
+    if (typeof datum === 'number') return datum;
+    const held = datum.publishers.get(record.registerId);
+    if (held !== undefined) {
+      const order = compareRegisterVersion(record.version, record.stamp, held.version, held.stamp);
+      if (order === 0 && held.owner === owner) return Outcome.ignored;
+      // An equal record of another session: that one made up the same stamp. The caller stamps anew, so the owner is never in doubt.
+      if (order <= 0) return this.#stale(held.version, held.stamp);
+    } else {
+      const grave = datum.tombstones?.get(record.registerId);
+      if (
+        grave !== undefined &&
+        compareRegisterVersion(record.version, record.stamp, grave.version, grave.stamp) <= 0
+      )
+        return this.#stale(grave.version, grave.stamp);
+    }
+    if (this.#overLimit(datum, record, held)) return Outcome.full;
+    this.#put(slot, datum, record, owner, held, version);
+    return Outcome.applied;
+  }
+
+  /** An explicit removal: a write of its own (version, stamp). */
+  unpublish(
+    slot: SlotStore,
+    dataInfoId: string,
+    registerId: string,
+    version: number,
+    stamp: number,
+  ): Outcome {
+    const datum = slot.data.get(dataInfoId) ?? this.#newDatum(slot, dataInfoId);
+    if (typeof datum === 'number') return datum;
+    const held = datum.publishers.get(registerId);
+    if (held === undefined) return this.#bury(slot, datum, registerId, version, stamp);
+    const order = compareRegisterVersion(version, stamp, held.version, held.stamp);
+    if (order === 0) return Outcome.ignored;
+    if (order < 0) return this.#stale(held.version, held.stamp);
+    this.#remove(slot, datum, held, version, stamp, OWN_VERSION);
+    return Outcome.applied;
+  }
+
+  /** A removal because the client's connection closed: only of the owner's own record, and not of a newer one. */
+  clientOff(
+    slot: SlotStore,
+    dataInfoId: string,
+    registerId: string,
+    version: number,
+    stamp: number,
+    owner: Owner,
+  ): Outcome {
+    const datum = slot.data.get(dataInfoId) ?? this.#newDatum(slot, dataInfoId);
+    if (typeof datum === 'number') return datum;
+    const held = datum.publishers.get(registerId);
+    if (held === undefined) return this.#bury(slot, datum, registerId, version, stamp);
+    if (held.owner !== owner) return Outcome.ignored;
+    if (compareRegisterVersion(version, stamp, held.version, held.stamp) < 0) return Outcome.ignored;
+    this.#remove(slot, datum, held, version, stamp, OWN_VERSION);
+    return Outcome.applied;
+  }
+
+  /** Removes a record as it is (lease, listing); the tombstone has its own (version, stamp). */
+  expire(slot: SlotStore, datum: Datum, record: StoredPublisher): void {
+    this.#remove(slot, datum, record, record.version, record.stamp, OWN_VERSION);
+  }
+
+  /** Applies a removal that a leader made. */
+  applyRemoval(
+    slot: SlotStore,
+    dataInfoId: string,
+    registerId: string,
+    version: number,
+    stamp: number,
+    datumVersion: number,
+  ): void {
+    const datum = slot.data.get(dataInfoId) ?? this.#newDatum(slot, dataInfoId);
+    if (typeof datum === 'number') return;
+    const held = datum.publishers.get(registerId);
+    if (held === undefined) this.#bury(slot, datum, registerId, version, stamp);
+    else if (compareRegisterVersion(version, stamp, held.version, held.stamp) >= 0)
+      this.#remove(slot, datum, held, version, stamp, datumVersion);
+  }
+
+  /** Moves a datum's version without a change of content: to `version`, or above everything seen. */
+  raise(slot: SlotStore, datum: Datum, version: number = OWN_VERSION): void {
+    this.beginBatch();
+    this.#touch(slot, datum, null, version);
+    this.#log(slot, datum, null, null, 0, 0);
+  }
+
+  /** Makes an empty datum for an id that only has subscribers. A number says why not. */
+  shell(slot: SlotStore, dataInfoId: string): Datum | Outcome {
+    return slot.data.get(dataInfoId) ?? this.#newDatum(slot, dataInfoId);
+  }
+
+  /** Makes a datum equal to a leader's copy of it: records not among these leave without a trace. */
+  replace(
+    slot: SlotStore,
+    dataInfoId: string,
+    version: number,
+    records: readonly { readonly record: PublisherRecord; readonly owner: Owner }[],
+  ): Datum | null {
+    const datum = slot.data.get(dataInfoId) ?? this.#newDatum(slot, dataInfoId);
+    if (typeof datum === 'number') return null;
+    const gone = new Map(datum.publishers);
+    for (const { record, owner } of records) {
+      const held = gone.get(record.registerId);
+      gone.delete(record.registerId);
+      if (held?.version === record.version && held.stamp === record.stamp && held.owner === owner) continue;
+      this.#place(slot, datum, this.#stored(record, owner, null), held);
+    }
+    for (const held of gone.values()) this.#take(slot, datum, held);
+    this.#setVersion(slot, datum, version);
+    datum.forgetRecent();
+    datum.changedMs = this.#context.nowMs();
+    this.#count(slot, datum);
+    return datum;
+  }
+
+  /** Remembers a removal that a leader remembers. */
+  entomb(slot: SlotStore, datum: Datum, registerId: string, version: number, stamp: number): void {
+    if (!datum.publishers.has(registerId)) this.#bury(slot, datum, registerId, version, stamp);
+  }
+
+  /** Forgets a datum altogether. */
+  dropDatum(slot: SlotStore, datum: Datum): void {
+    for (const held of [...datum.publishers.values()]) this.#take(slot, datum, held);
+    this.#count(slot, datum);
+    const graves = datum.tombstones?.size ?? 0;
+    slot.tombstones -= graves;
+    this.tombstones -= graves;
+    datum.tombstones = null;
+    if (slot.data.delete(datum.dataInfoId)) this.data--;
+  }
+
+  /** Forgets a whole slot's data. */
+  dropSlot(slot: SlotStore): void {
+    for (const datum of [...slot.data.values()]) this.dropDatum(slot, datum);
+  }
+
+  /** Drops tombstones, remembered changes and the datum itself when they are old. True if there is more to come. */
+  sweep(slot: SlotStore, datum: Datum, nowMs: number): boolean {
+    const { tombstoneKeepMs, deltaKeepMs, emptyDatumKeepMs } = this.#context.tunables;
+    const graves = datum.tombstones;
+    if (graves !== null) {
+      for (const [registerId, grave] of graves) {
+        if (nowMs - grave.atMs < tombstoneKeepMs) break;
+        graves.delete(registerId);
+        slot.tombstones--;
+        this.tombstones--;
+      }
+      if (graves.size === 0) datum.tombstones = null;
+    }
+    const restedMs = nowMs - datum.changedMs;
+    if (restedMs >= deltaKeepMs && datum.recentVersions !== null) datum.forgetRecent();
+    if (datum.tombstones !== null || datum.recentVersions !== null) return true;
+    if (datum.publishers.size > 0) return false;
+    if (datum.interests.length > 0 || restedMs < emptyDatumKeepMs) return true;
+    this.dropDatum(slot, datum);
+    return false;
+  }
+
+  #put(
+    slot: SlotStore,
+    datum: Datum,
+    record: PublisherRecord,
+    owner: Owner,
+    held: StoredPublisher | undefined,
+    version: number,
+  ): void {
+    const same = held !== undefined && sameContent(held, record);
+    const stored = this.#stored(record, owner, same ? held : null);
+    this.#place(slot, datum, stored, held);
+    if (!same) this.#touch(slot, datum, record.registerId, version);
+    this.#count(slot, datum);
+    this.#log(slot, datum, stored, record.registerId, record.version, record.stamp);
+  }
+
+  /** Puts a record in, in place of `held`: map, digests, totals. */
+  #place(slot: SlotStore, datum: Datum, stored: StoredPublisher, held: StoredPublisher | undefined): void {
+    datum.publishers.set(stored.registerId, stored);
+    datum.bytes += entryBytes(stored);
+    slot.share(stored.owner).add(datum.hash, stored.registerId, stored.version, stored.stamp);
+    slot.publishers++;
+    stored.owner.publishers++;
+    this.publishers++;
+    this.payloadBytes += stored.payload.length;
+    if (held !== undefined) this.#untrack(slot, datum, held);
+    else if (datum.tombstones?.delete(stored.registerId)) {
+      slot.tombstones--;
+      this.tombstones--;
+    }
+  }
+
+  /** Takes a record out: map, digests, totals. */
+  #take(slot: SlotStore, datum: Datum, held: StoredPublisher): void {
+    datum.publishers.delete(held.registerId);
+    this.#untrack(slot, datum, held);
+  }
+
+  #untrack(slot: SlotStore, datum: Datum, held: StoredPublisher): void {
+    datum.bytes -= entryBytes(held);
+    const share = slot.share(held.owner);
+    share.remove(datum.hash, held.registerId, held.version, held.stamp);
+    if (share.count === 0) slot.shares.delete(held.owner);
+    slot.publishers--;
+    held.owner.publishers--;
+    this.publishers--;
+    this.payloadBytes -= held.payload.length;
+  }
+
+  #remove(
+    slot: SlotStore,
+    datum: Datum,
+    held: StoredPublisher,
+    version: number,
+    stamp: number,
+    datumVersion: number,
+  ): void {
+    this.#take(slot, datum, held);
+    this.#grave(slot, datum, held.registerId, version, stamp);
+    this.#touch(slot, datum, held.registerId, datumVersion);
+    this.#count(slot, datum);
+    this.#log(slot, datum, null, held.registerId, version, stamp);
+  }
+
+  /** A removal of what is not here: remembered if newer than what is remembered. */
+  #bury(slot: SlotStore, datum: Datum, registerId: string, version: number, stamp: number): Outcome {
+    const grave = datum.tombstones?.get(registerId);
+    if (grave !== undefined && compareRegisterVersion(version, stamp, grave.version, grave.stamp) <= 0)
+      return Outcome.ignored;
+    this.#grave(slot, datum, registerId, version, stamp);
+    this.#log(slot, datum, null, registerId, version, stamp);
+    return Outcome.applied;
+  }
+
+  #grave(slot: SlotStore, datum: Datum, registerId: string, version: number, stamp: number): void {
+    const { metrics, tunables, nowMs } = this.#context;
+    const had = datum.tombstones?.delete(registerId) ?? false;
+    if (!had) {
+      if (this.tombstones >= tunables.tombstonesMax) {
+        metrics.limit('tombstones').value++;
+        return;
+      }
+      slot.tombstones++;
+      this.tombstones++;
+    }
+    datum.tombstones ??= new Map();
+    datum.tombstones.set(registerId, { version, stamp, atMs: nowMs() });
+    this.#queueSweep(datum);
+  }
+
+  /** Moves the version, once per batch, and remembers the change. */
+  #touch(slot: SlotStore, datum: Datum, registerId: string | null, version: number): void {
+    const from = datum.version;
+    if (version !== OWN_VERSION) {
+      if (version > from) this.#setVersion(slot, datum, version);
+    } else if (datum.batch !== this.#batch) {
+      datum.batch = this.#batch;
+      this.#setVersion(slot, datum, this.#above(from));
+    }
+    datum.changedMs = this.#context.nowMs();
+    datum.remember(datum.version, registerId, this.#context.tunables.deltaOpsMax);
+    this.#queueSweep(datum);
+    if (datum.version !== from) this.#context.changed(datum, from);
+  }
+
+  /** A stamp of the clock, above `version` even if the clock refused to follow it. */
+  #above(version: number): number {
+    const next = this.#context.clock.next();
+    return next > version ? next : version + 1;
+  }
+
+  #setVersion(slot: SlotStore, datum: Datum, version: number): void {
+    if (datum.counted) {
+      slot.versions.remove(datum.hash, '', datum.version, 0);
+      slot.versions.add(datum.hash, '', version, 0);
+    }
+    datum.version = version;
+  }
+
+  /** Keeps the slot's version digest over the data that have publishers. */
+  #count(slot: SlotStore, datum: Datum): void {
+    const counts = datum.publishers.size > 0;
+    if (counts === datum.counted) return;
+    datum.counted = counts;
+    if (counts) slot.versions.add(datum.hash, '', datum.version, 0);
+    else slot.versions.remove(datum.hash, '', datum.version, 0);
+  }
+
+  #log(
+    slot: SlotStore,
+    datum: Datum,
+    record: StoredPublisher | null,
+    registerId: string | null,
+    version: number,
+    stamp: number,
+  ): void {
+    slot.sequence++;
+    if (slot.log !== null)
+      slot.log.push({ datum, datumVersion: datum.version, record, registerId, version, stamp });
+  }
+
+  #queueSweep(datum: Datum): void {
+    if (datum.sweeping) return;
+    datum.sweeping = true;
+    this.sweepQueue.push(datum);
+  }
+
+  #newDatum(slot: SlotStore, dataInfoId: string): Datum | Outcome {
+    const { slotCount, tunables, metrics, nowMs } = this.#context;
+    const hash = crc32c(dataInfoId);
+    if ((Math.abs(hash) & (slotCount - 1)) !== slot.id) return Outcome.foreign;
+    if (this.data >= tunables.dataMax) {
+      metrics.limit('data').value++;
+      return Outcome.full;
+    }
+    const datum = new Datum(dataInfoId, hash, slot.id);
+    datum.changedMs = nowMs();
+    slot.data.set(dataInfoId, datum);
+    this.data++;
+    this.#queueSweep(datum);
+    return datum;
+  }
+
+  #stale(version: number, stamp: number): Outcome {
+    this.heldVersion = version;
+    this.heldStamp = stamp;
+    return Outcome.stale;
+  }
+
+  #overLimit(datum: Datum, record: PublisherRecord, held: StoredPublisher | undefined): boolean {
+    const { tunables, metrics } = this.#context;
+    const bytes = record.payload.length;
+    const grown = bytes - (held === undefined ? 0 : held.payload.length);
+    let name: Parameters<DataMetrics['limit']>[0] | null = null;
+    if (bytes > tunables.payloadBytesMax) name = 'payload_bytes';
+    else if (grown > 0 && datum.bytes + grown > tunables.datumBytesMax) name = 'datum_bytes';
+    else if (grown > 0 && this.payloadBytes + grown > tunables.payloadTotalBytesMax)
+      name = 'payload_total_bytes';
+    else if (held === undefined) {
+      if (datum.publishers.size >= tunables.publishersPerDatumMax) name = 'publishers_per_datum';
+      else if (this.publishers >= tunables.publishersMax) name = 'publishers';
+    }
+    if (name === null) return false;
+    metrics.limit(name).value++;
+    return true;
+  }
+
+  #stored(record: PublisherRecord, owner: Owner, same: StoredPublisher | null): StoredPublisher {
+    const { payload, attributes } = record;
+    const words = this.#words;
+    return new StoredPublisher(
+      same === null ? record.registerId : same.registerId,
+      record.version,
+      record.stamp,
+      owner,
+      same === null ? words.get(record.zone) : same.zone,
+      words.get(record.appName),
+      words.get(record.clientAddress),
+      record.clientTimestamp,
+      same !== null ? same.attributes : attributes !== null && attributes.size > 0 ? attributes : null,
+      same !== null ? same.payload : payload.length === 0 ? NO_BOXES : keepPacked(payload, 0, payload.length),
+    );
+  }
+}
+
+/** What subscribers see of a record: payload, zone and attributes. */
+function sameContent(held: StoredPublisher, record: PublisherRecord): boolean {
+  return (
+    held.zone === record.zone &&
+    (held.payload.equals(record.payload) || (record.payload.length === 0 && held.payload === NO_BOXES)) &&
+    sameAttributes(held.attributes, record.attributes)
+  );
+}
+
+function sameAttributes(
+  a: ReadonlyMap<string, string> | null,
+  b: ReadonlyMap<string, string> | null,
+): boolean {
+  const size = b === null ? 0 : b.size;
+  if (a === null || b === null) return (a === null ? 0 : a.size) === size;
+  if (a.size !== size) return false;
+  for (const [key, value] of a) if (b.get(key) !== value) return false;
+  return true;
+}

@@ -1,0 +1,89 @@
+/** Hot path. The step of a datum from one version to the present one (wire: datum-update). */
+import { stampToMs } from '@sofa-registry/model';
+import { type DatumUpdate, type ListEntry, UpdateKind } from '@sofa-registry/wire';
+import { type Datum, entryBytes, type StoredPublisher } from './datum.ts';
+
+const NONE: readonly never[] = Object.freeze([]);
+
+/** The whole list. `since` only dates the step: what the receiver has, 0 = nothing. */
+export function fullUpdate(datum: Datum, since: number): DatumUpdate {
+  const entries: ListEntry[] = [];
+  for (const record of datum.publishers.values()) entries.push(record);
+  return {
+    dataInfoId: datum.dataInfoId,
+    kind: UpdateKind.full,
+    from: 0,
+    to: datum.version,
+    count: datum.publishers.size,
+    changedMs: since <= 1 || since >= datum.version ? 0 : stampToMs(oldestAfter(datum, since)),
+    entries,
+    removed: NONE,
+  };
+}
+
+/** The version alone. */
+export function versionUpdate(datum: Datum, since: number): DatumUpdate {
+  return {
+    dataInfoId: datum.dataInfoId,
+    kind: UpdateKind.version,
+    from: since,
+    to: datum.version,
+    count: datum.publishers.size,
+    changedMs: datum.version <= 1 ? 0 : stampToMs(oldestAfter(datum, since)),
+    entries: NONE,
+    removed: NONE,
+  };
+}
+
+/** The change since `since`, or null when it is not known or is larger than `bytesMax`. */
+export function deltaUpdate(datum: Datum, since: number, bytesMax: number): DatumUpdate | null {
+  if (!datum.knows(since)) return null;
+  const entries: StoredPublisher[] = [];
+  const removed: string[] = [];
+  let changedMs = 0;
+  if (since !== datum.version) {
+    changedMs = stampToMs(oldestAfter(datum, since));
+    if (collect(datum, since, entries, removed) > bytesMax) return null;
+  }
+  return {
+    dataInfoId: datum.dataInfoId,
+    kind: UpdateKind.delta,
+    from: since,
+    to: datum.version,
+    count: datum.publishers.size,
+    changedMs,
+    entries,
+    removed,
+  };
+}
+
+/** Splits the ids changed after `since` into what is there and what is not; the bytes of both. */
+function collect(datum: Datum, since: number, entries: StoredPublisher[], removed: string[]): number {
+  const ids = datum.recentIds;
+  if (ids === null) return 0;
+  const start = datum.indexAfter(since);
+  const seen = ids.length - start > 1 ? new Set<string>() : null;
+  let bytes = 0;
+  for (let i = start; i < ids.length; i++) {
+    const id = ids[i];
+    if (id === null || seen?.has(id)) continue;
+    seen?.add(id);
+    const record = datum.publishers.get(id);
+    if (record === undefined) {
+      removed.push(id);
+      bytes += id.length;
+    } else {
+      entries.push(record);
+      bytes += entryBytes(record);
+    }
+  }
+  return bytes;
+}
+
+/** The oldest remembered version after `since`; the present one when none is. */
+function oldestAfter(datum: Datum, since: number): number {
+  const versions = datum.recentVersions;
+  if (versions === null) return datum.version;
+  const at = datum.indexAfter(since);
+  return at < versions.length ? versions[at] : datum.version;
+}

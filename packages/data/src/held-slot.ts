@@ -1,0 +1,126 @@
+/**
+ * One slot as this node holds it, and the decisions about it (reference/data-and-slots.md 3.3, 6; design section 5). Pure.
+ *
+ * A leader is *readable* once it may answer reads. It is *settled* once every session that may hold publishers was heard since the
+ * slot was gained. *partial*: the ceiling passed before that.
+ *   gained without a complete copy (new, restarted, all copies lost)   readable when settled or partial
+ *   promoted with a complete copy                                      readable at once; a reader that is ahead waits for settled
+ */
+import type { Datum } from './datum.ts';
+import type { SlotStore } from './slot-store.ts';
+
+/** Roles of a node for a slot. */
+export type HeldRole = 'none' | 'follower' | 'leader';
+
+/** Sessions that may hold publishers. */
+export interface SessionCensus {
+  /** Process ids: listed by meta, or connected here. */
+  readonly processIds: ReadonlySet<string>;
+  /** False while meta itself may not know all of them yet. */
+  readonly complete: boolean;
+}
+
+/** The slot. */
+export class HeldSlot {
+  readonly id: number;
+  role: HeldRole = 'none';
+  /** Null if and only if the role is none. */
+  store: SlotStore | null = null;
+  leaderEpoch = 0;
+  leader = '';
+  followers: readonly string[] = [];
+  readable = false;
+  settled = false;
+  partial = false;
+  /** Leader: gained with a complete copy. Follower: the copy is complete. */
+  complete = false;
+  /** When the leadership was gained, monotonic ms. */
+  gainedMs = 0;
+  /** When the first session was heard since then; -1 = none yet. */
+  firstHeardMs = -1;
+  /** Process ids of sessions heard since the leadership was gained. */
+  readonly heard = new Set<string>();
+  /** While > 0: the old leader's last changes are awaited until then (monotonic ms). */
+  handOverUntilMs = 0;
+  /** Leader epoch another node claimed for the slot; at or above our own we do not lead any more, whatever our table says. */
+  fencedBelow = 0;
+
+  constructor(id: number) {
+    this.id = id;
+  }
+
+  /** True if this node may take writes. */
+  get leads(): boolean {
+    return this.role === 'leader' && this.fencedBelow <= this.leaderEpoch;
+  }
+
+  /** Becomes leader. `complete`: with a copy that is known to be complete. */
+  gain(leaderEpoch: number, complete: boolean, nowMs: number): void {
+    this.role = 'leader';
+    this.leaderEpoch = leaderEpoch;
+    this.complete = complete;
+    this.readable = complete;
+    this.settled = false;
+    this.partial = false;
+    this.gainedMs = nowMs;
+    this.firstHeardMs = -1;
+    this.heard.clear();
+    this.handOverUntilMs = 0;
+  }
+
+  /** Is no longer leader. */
+  lose(role: 'none' | 'follower'): void {
+    this.role = role;
+    this.readable = false;
+    this.settled = false;
+    this.partial = false;
+    this.handOverUntilMs = 0;
+    this.heard.clear();
+  }
+
+  /** Notes that a session's publishers of this slot are all here. True if that is news. */
+  hear(processId: string, nowMs: number): boolean {
+    if (this.role !== 'leader' || this.heard.has(processId)) return false;
+    this.heard.add(processId);
+    if (this.firstHeardMs < 0) this.firstHeardMs = nowMs;
+    return true;
+  }
+
+  /** Decides again whether the slot is settled, partial and readable. True if something changed. */
+  assess(census: SessionCensus, nowMs: number, ceilingMs: number): boolean {
+    if (this.role !== 'leader' || this.settled || this.handOverUntilMs > 0) return false;
+    const allHeard = this.#allHeard(census);
+    const late = this.#late(nowMs, ceilingMs);
+    if (allHeard && (census.complete || late)) {
+      this.settled = true;
+      this.partial = false;
+      this.readable = true;
+      return true;
+    }
+    if (late && !this.partial) {
+      this.partial = true;
+      this.readable = true;
+      return true;
+    }
+    return false;
+  }
+
+  /** True if a read of `datum` that comes from version `since` must wait: the reader knows more than this node. */
+  aheadOf(datum: Datum | undefined, since: number): boolean {
+    if (this.settled || this.partial || since <= 1) return false;
+    return datum === undefined || !datum.knows(since);
+  }
+
+  #allHeard(census: SessionCensus): boolean {
+    const { heard } = this;
+    // Nobody heard proves nothing: sessions may be about to connect, and until then nobody reads.
+    if (heard.size === 0 || heard.size < census.processIds.size) return false;
+    for (const processId of census.processIds) if (!heard.has(processId)) return false;
+    return true;
+  }
+
+  #late(nowMs: number, ceilingMs: number): boolean {
+    const fromMs = this.complete ? this.gainedMs : this.firstHeardMs;
+    return fromMs >= 0 && nowMs - fromMs >= ceilingMs;
+  }
+}

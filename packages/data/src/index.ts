@@ -1,0 +1,10 @@
+/** Public surface of `@sofa-registry/data`: the data tier. */
+export { DataNode } from './data-node.ts';
+export type { ClusterPort, DataIdentity, DataPorts } from './node-state.ts';
+export {
+  DATA_DEFAULTS,
+  DATA_SETTINGS,
+  type DataConfig,
+  type DataTunables,
+  dataTunables,
+} from './settings.ts';

@@ -1,0 +1,112 @@
+/**
+ * Leases of sessions (F120, F131, reference/data-and-slots.md 9.1). A session is alive while a link of it has been heard lately, or
+ * meta lists it, or meta cannot say. Its publishers leave after `leaseMs` of neither; in slices, on the leader, never while
+ * either source says alive (I11).
+ */
+import { every, type Timer } from '@sofa-registry/runtime';
+import type { Datum, StoredPublisher } from './datum.ts';
+import type { NodeState } from './node-state.ts';
+import type { Owner } from './owner.ts';
+
+/** Data looked at between two looks at the clock. */
+const STRIDE = 64;
+/** A tick that is late by so many intervals means that this process slept: nobody's silence counts. */
+const LATE_TICKS = 3;
+
+/** Watches owners and removes what dead ones left. */
+export class LeaseKeeper {
+  readonly #state: NodeState;
+  #timer: Timer | null = null;
+  #lastTickMs = 0;
+
+  constructor(state: NodeState) {
+    this.#state = state;
+  }
+
+  start(): void {
+    this.#lastTickMs = this.#state.nowMs();
+    this.#timer = every(this.#state.ports.clock, this.#state.tunables.leaseTickMs, () => this.tick());
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  /** Renews who is alive, expires who is not. */
+  tick(): void {
+    const state = this.#state;
+    const { leaseTickMs, leaseMs } = state.tunables;
+    const nowMs = state.nowMs();
+    const slept = nowMs - this.#lastTickMs > LATE_TICKS * leaseTickMs;
+    this.#lastTickMs = nowMs;
+    const alive = slept || this.#metaCannotSay() ? null : this.#alive(nowMs);
+    for (const owner of state.owners.values()) {
+      if (alive === null || alive.has(owner.processId)) owner.aliveMs = nowMs;
+      else if (owner.publishers === 0) state.owners.drop(owner);
+      else if (!owner.leaving && nowMs - owner.aliveMs >= leaseMs) this.#expire(owner);
+    }
+  }
+
+  /** While meta is silent or has only just begun to listen, not being listed proves nothing. */
+  #metaCannotSay(): boolean {
+    const { view } = this.#state.cluster;
+    return view.heardMetaMsAgo > this.#state.tunables.metaSilentMs || !view.warm;
+  }
+
+  #alive(nowMs: number): Set<string> {
+    const alive = new Set<string>();
+    for (const member of this.#state.cluster.view.members) alive.add(member.processId);
+    for (const link of this.#state.links)
+      if (link.owner !== null && nowMs - link.channel.lastReceivedMonoMs < this.#state.tunables.linkSilentMs)
+        alive.add(link.processId);
+    return alive;
+  }
+
+  #expire(owner: Owner): void {
+    const { metrics, ports, slots } = this.#state;
+    // What a follower holds leaves through its leader.
+    if (!slots.some((slot) => slot.leads && slot.store?.shares.has(owner))) return;
+    owner.leaving = true;
+    metrics.leasesExpired.value++;
+    ports.logger.info('lease of a session ended', { session: owner.processId, publishers: owner.publishers });
+    this.#slice(owner, this.#records(owner));
+  }
+
+  #slice(owner: Owner, records: Generator<void>): void {
+    const state = this.#state;
+    const nowMs = state.nowMs();
+    const alive = this.#metaCannotSay() || this.#alive(nowMs).has(owner.processId);
+    if (alive) owner.aliveMs = nowMs;
+    let done = alive;
+    state.store.beginBatch();
+    while (!done && state.nowMs() - nowMs < state.tunables.sliceMs) done = records.next().done === true;
+    if (done) owner.leaving = false;
+    else state.ports.clock.defer(() => this.#slice(owner, records));
+  }
+
+  /** Removes the owner's records in led slots; yields every few data. */
+  *#records(owner: Owner): Generator<void> {
+    const { store, metrics, slots } = this.#state;
+    for (const slot of slots) {
+      const held = slot.store;
+      if (held === null || !slot.leads || !held.shares.has(owner)) continue;
+      let looked = 0;
+      for (const datum of held.data.values()) {
+        // Between slices the slot may have been lost.
+        if (!slot.leads || slot.store !== held) break;
+        for (const record of ownedBy(datum, owner)) {
+          store.expire(held, datum, record);
+          metrics.leaseRemoved.value++;
+        }
+        if (++looked % STRIDE === 0) yield;
+      }
+      yield;
+    }
+  }
+}
+
+function ownedBy(datum: Datum, owner: Owner): StoredPublisher[] {
+  const owned: StoredPublisher[] = [];
+  for (const record of datum.publishers.values()) if (record.owner === owner) owned.push(record);
+  return owned;
+}

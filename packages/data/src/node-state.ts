@@ -1,0 +1,96 @@
+/** What the parts of a data node share: its state and its ports. */
+import { crc32c, HybridClock, type SlotConfig } from '@sofa-registry/model';
+import type { ClusterView } from '@sofa-registry/cluster';
+import type { Clock, Logger, Network, Random } from '@sofa-registry/runtime';
+import { DatumStore } from './datum-store.ts';
+import type { Datum } from './datum.ts';
+import { HeldSlot } from './held-slot.ts';
+import type { Link } from './link.ts';
+import { DataMetrics } from './metrics.ts';
+import { OwnerTable } from './owner.ts';
+import type { DataTunables } from './settings.ts';
+import { SlotStore } from './slot-store.ts';
+
+/** Ports of a data node. */
+export interface DataPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly network: Network;
+  readonly logger: Logger;
+}
+
+/** What a data node needs from its side of the cluster; MetaLink is one. */
+export interface ClusterPort {
+  readonly view: ClusterView;
+  /** Ask meta for news at once. */
+  beatSoon(): void;
+}
+
+/** Who this node is. */
+export interface DataIdentity {
+  readonly processId: string;
+  /** Advertised `host:port`: the name of this node in slot tables. */
+  readonly address: string;
+  readonly dataCenter: string;
+  readonly slotConfig: SlotConfig;
+}
+
+/** The shared state. */
+export class NodeState {
+  readonly ports: DataPorts;
+  readonly identity: DataIdentity;
+  readonly cluster: ClusterPort;
+  readonly tunables: DataTunables;
+  readonly metrics: DataMetrics;
+  readonly hybrid: HybridClock;
+  readonly owners: OwnerTable;
+  readonly store: DatumStore;
+  readonly slots: readonly HeldSlot[];
+  readonly links = new Set<Link>();
+  /** Called when a datum's version moved; set by the notifier. */
+  onChanged: (datum: Datum, from: number) => void = () => undefined;
+  /** Epoch of the table that was applied last. */
+  tableEpoch = 0;
+
+  constructor(
+    ports: DataPorts,
+    identity: DataIdentity,
+    cluster: ClusterPort,
+    tunables: DataTunables,
+    metrics: DataMetrics,
+  ) {
+    const { clock } = ports;
+    const nowMs = () => clock.monoMs();
+    this.ports = ports;
+    this.identity = identity;
+    this.cluster = cluster;
+    this.tunables = tunables;
+    this.metrics = metrics;
+    this.hybrid = new HybridClock(() => clock.wallMs());
+    this.owners = new OwnerTable(nowMs, crc32c);
+    const { slotCount } = identity.slotConfig;
+    this.slots = Array.from({ length: slotCount }, (_, id) => new HeldSlot(id));
+    this.store = new DatumStore({
+      clock: this.hybrid,
+      nowMs,
+      slotCount,
+      tunables,
+      metrics,
+      changed: (datum, from) => this.onChanged(datum, from),
+    });
+  }
+
+  nowMs(): number {
+    return this.ports.clock.monoMs();
+  }
+
+  /** Stays ahead of another process's stamps. */
+  observe(stamp: number): void {
+    if (!this.hybrid.observe(stamp)) this.metrics.clockRefused.value++;
+  }
+
+  /** A store for a slot that is gained without a copy. */
+  newStore(id: number): SlotStore {
+    return new SlotStore(id);
+  }
+}

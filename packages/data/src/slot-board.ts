@@ -1,0 +1,224 @@
+/**
+ * The slots of this node over time: applies tables, decides when a gained slot answers, hands slots over (reference/data-and-slots.md
+ * 6.2, 6.3; design section 5). State before data: a slot that is lost is unreachable before its data is dropped (I14).
+ */
+import type { Slot, SlotTable } from '@sofa-registry/model';
+import type { SlotReport } from '@sofa-registry/cluster';
+import { SlotRole } from '@sofa-registry/wire';
+import type { HeldSlot, SessionCensus } from './held-slot.ts';
+import type { NodeState } from './node-state.ts';
+import { OpLog } from './op-log.ts';
+
+/** What happens around slots. */
+export interface SlotEvents {
+  /** The slot began to answer, or its sessions are all known now. */
+  opened(slot: HeldSlot): void;
+  /** This node leads the slot no more (or anew): nobody is to be told of it any more. */
+  closed(slot: HeldSlot): void;
+  /** The slot was promoted from a copy of `oldLeader`, who is alive: false if its last changes cannot be had. */
+  handOver(slot: HeldSlot, oldLeader: string): boolean;
+  /** A table was applied. */
+  tableApplied(): void;
+}
+
+/** Whether a follower's copy still counts as complete. */
+export type CopyCheck = (slot: HeldSlot) => boolean;
+
+/** The board. */
+export class SlotBoard {
+  readonly #state: NodeState;
+  readonly #events: SlotEvents;
+  readonly #copyComplete: CopyCheck;
+  #census: SessionCensus | null = null;
+
+  constructor(state: NodeState, events: SlotEvents, copyComplete: CopyCheck) {
+    this.#state = state;
+    this.#events = events;
+    this.#copyComplete = copyComplete;
+  }
+
+  /** Sessions that may hold publishers: listed by meta, or connected here. */
+  get census(): SessionCensus {
+    if (this.#census !== null) return this.#census;
+    const { view } = this.#state.cluster;
+    const processIds = new Set<string>();
+    for (const member of view.members) if (member.role === 'session') processIds.add(member.processId);
+    for (const link of this.#state.links) if (link.owner !== null) processIds.add(link.processId);
+    // A meta that has just restarted may not have heard all sessions that hold publishers from before.
+    this.#census = { processIds, complete: view.warm || view.expectedPublishers === 0 };
+    return this.#census;
+  }
+
+  /** Members or links changed: decide again about every slot that waits for sessions. */
+  censusChanged(): void {
+    this.#census = null;
+    this.assessAll();
+  }
+
+  /** Decides again about every slot: ceilings and hand-overs have their times. */
+  assessAll(): void {
+    const nowMs = this.#state.nowMs();
+    for (const slot of this.#state.slots) {
+      if (slot.role !== 'leader' || slot.settled) continue;
+      if (slot.handOverUntilMs > 0 && nowMs >= slot.handOverUntilMs) this.handOverDone(slot, false);
+      else this.#assess(slot);
+    }
+  }
+
+  /** A session's publishers of the slot are all here. */
+  heard(slot: HeldSlot, processId: string): void {
+    if (slot.hear(processId, this.#state.nowMs())) this.#assess(slot);
+  }
+
+  /** The old leader's last changes are here (`whole`), or will not come. */
+  handOverDone(slot: HeldSlot, whole: boolean): void {
+    if (slot.handOverUntilMs === 0) return;
+    slot.handOverUntilMs = 0;
+    this.#state.metrics.handOvers.value++;
+    if (!whole) this.#state.metrics.handOversFailed.value++;
+    slot.readable = slot.complete;
+    if (slot.readable) this.#events.opened(slot);
+    this.#assess(slot);
+  }
+
+  /** Another node leads the slot from `leaderEpoch` on: stop leading below it at once (I1). */
+  fence(slot: HeldSlot, leaderEpoch: number): void {
+    if (leaderEpoch <= slot.fencedBelow) return;
+    slot.fencedBelow = leaderEpoch;
+    if (slot.role === 'leader' && !slot.leads) {
+      slot.readable = false;
+      this.#events.closed(slot);
+    }
+  }
+
+  /** Applies a table if it is newer than the last one. */
+  apply(table: SlotTable): void {
+    const state = this.#state;
+    if (table.epoch <= state.tableEpoch) return;
+    const { slots, metrics } = state;
+    if (table.slots.length !== slots.length) {
+      metrics.badMessages.value++;
+      state.ports.logger.error('slot table refused: other slot count', { slots: table.slots.length });
+      return;
+    }
+    state.tableEpoch = table.epoch;
+    for (let id = 0; id < slots.length; id++) this.#applySlot(slots[id], table.slots[id]);
+    this.#events.tableApplied();
+  }
+
+  /** What beats say of the slots held. */
+  reports(): SlotReport[] {
+    const reports: SlotReport[] = [];
+    for (const slot of this.#state.slots) {
+      if (slot.role === 'none' || slot.store === null) continue;
+      reports.push({
+        slot: slot.id,
+        role: roleCode(slot),
+        leaderEpoch: slot.leaderEpoch,
+        sequence: slot.store.sequence,
+        complete: slot.role === 'leader' ? slot.readable && !slot.partial : this.#copyComplete(slot),
+      });
+    }
+    return reports;
+  }
+
+  #applySlot(slot: HeldSlot, placed: Slot): void {
+    const { address } = this.#state.identity;
+    const leads = placed.leader === address;
+    const oldLeader = slot.leader;
+    if (placed.leaderEpoch < slot.leaderEpoch && slot.role !== 'none') {
+      this.#state.metrics.badMessages.value++;
+      return;
+    }
+    slot.leader = placed.leader;
+    slot.followers = placed.followers;
+    if (leads) this.#lead(slot, placed, oldLeader);
+    else if (placed.followers.includes(address)) this.#follow(slot, placed);
+    else if (slot.role !== 'none') this.#drop(slot, placed);
+    else slot.leaderEpoch = placed.leaderEpoch;
+  }
+
+  #lead(slot: HeldSlot, placed: Slot, oldLeader: string): void {
+    const state = this.#state;
+    const nowMs = state.nowMs();
+    const samePeriod = slot.role === 'leader' && slot.leaderEpoch === placed.leaderEpoch;
+    if (!samePeriod) {
+      // Led before under another epoch: others led in between, so the copy may have gaps.
+      if (slot.role === 'leader') this.#events.closed(slot);
+      const complete = slot.role === 'follower' && this.#copyComplete(slot);
+      const promoted = slot.role === 'follower';
+      slot.store ??= state.newStore(slot.id);
+      slot.store.stream = state.hybrid.next();
+      slot.store.log = null;
+      slot.gain(placed.leaderEpoch, complete, nowMs);
+      if (promoted && state.tunables.handOverMs > 0 && this.#alive(placed, oldLeader)) {
+        slot.handOverUntilMs = nowMs + state.tunables.handOverMs;
+        slot.readable = false;
+        if (!this.#events.handOver(slot, oldLeader)) this.handOverDone(slot, false);
+      } else if (slot.readable) this.#events.opened(slot);
+    }
+    this.#keepLog(slot);
+    if (!samePeriod) this.#assess(slot);
+  }
+
+  #follow(slot: HeldSlot, placed: Slot): void {
+    if (slot.role === 'leader') {
+      // Demoted, not dropped: the copy stays, and its log until the new leader has what it lacks.
+      const complete = slot.readable;
+      slot.lose('follower');
+      slot.complete = complete;
+      this.#events.closed(slot);
+    } else if (slot.role === 'none') {
+      slot.store = this.#state.newStore(slot.id);
+      slot.complete = false;
+      slot.role = 'follower';
+    }
+    slot.leaderEpoch = placed.leaderEpoch;
+  }
+
+  #drop(slot: HeldSlot, placed: Slot): void {
+    const { store } = slot;
+    const led = slot.role === 'leader';
+    slot.lose('none');
+    slot.leaderEpoch = placed.leaderEpoch;
+    slot.complete = false;
+    slot.store = null;
+    if (led) this.#events.closed(slot);
+    if (store !== null) this.#state.store.dropSlot(store);
+  }
+
+  #keepLog(slot: HeldSlot): void {
+    const { store } = slot;
+    const { opLogOpsMax, opLogBytesMax } = this.#state.tunables;
+    if (store === null) return;
+    if (slot.followers.length === 0) store.log = null;
+    else store.log ??= new OpLog({ opsMax: opLogOpsMax, bytesMax: opLogBytesMax }, store.sequence + 1);
+  }
+
+  #alive(placed: Slot, address: string): boolean {
+    if (placed.followers.includes(address)) return true;
+    return this.#state.cluster.view.members.some((m) => m.role === 'data' && m.address === address);
+  }
+
+  #assess(slot: HeldSlot): void {
+    const { tunables, metrics, ports } = this.#state;
+    const wasReadable = slot.readable;
+    const nowMs = this.#state.nowMs();
+    if (!slot.assess(this.census, nowMs, tunables.migratingCeilingMs)) return;
+    if (!wasReadable) metrics.migratingMs.observe(nowMs - slot.gainedMs);
+    if (slot.partial) {
+      metrics.slotsPassedPartial.value++;
+      ports.logger.warn('slot answers although sessions are missing', {
+        slot: slot.id,
+        heard: slot.heard.size,
+      });
+    }
+    this.#events.opened(slot);
+  }
+}
+
+function roleCode(slot: HeldSlot): number {
+  if (slot.role === 'follower') return SlotRole.follower;
+  if (!slot.readable) return SlotRole.migratingLeader;
+  return slot.partial ? SlotRole.partialLeader : SlotRole.leader;
+}
