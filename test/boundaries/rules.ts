@@ -31,7 +31,7 @@ export const PORTED_PACKAGES: ReadonlySet<string> = new Set([
 /** Files that are adapters: they may touch the outside. */
 export const ADAPTERS: readonly RegExp[] = [
   /^packages\/runtime\/src\/node\//,
-  /^packages\/client\/src\/connect\.ts$/,
+  /^packages\/client\/src\/node\//,
   /^packages\/store\/src\/(sqlite-file|sqlite-connection|etcd-client|mysql-pool|postgres-pool)\.ts$/,
 ];
 

@@ -36,8 +36,19 @@ export async function publish(dataId: string, values: readonly string[], flags: 
   try {
     const { group, instanceId } = flags;
     const publication = await registry.publish({ dataId, group, instanceId }, values);
-    const shown = { dataId, group: publication.group, instanceId: publication.instanceId, registerId: publication.registerId, session: registry.session, values };
-    line(flags, shown, `published ${dataId} (group ${publication.group}) at ${registry.session}: ${values.join(' | ')}\nCtrl-C takes it back`);
+    const shown = {
+      dataId,
+      group: publication.group,
+      instanceId: publication.instanceId,
+      registerId: publication.registerId,
+      session: registry.session,
+      values,
+    };
+    line(
+      flags,
+      shown,
+      `published ${dataId} (group ${publication.group}) at ${registry.session}: ${values.join(' | ')}\nCtrl-C takes it back`,
+    );
     await signal();
     await publication.close();
   } finally {
@@ -60,8 +71,17 @@ export async function watch(dataId: string, flags: ServiceFlags): Promise<void> 
 
 function show(flags: QueryFlags, list: ServiceList): void {
   const { dataId, group, instanceId, version, zones, all } = list;
-  const value = { time: new Date(list.receivedMs).toISOString(), dataId, group, instanceId, version, zones: Object.fromEntries(zones) };
-  const lines = [`${value.time}  ${dataId}  version ${version}  ${all.length} ${all.length === 1 ? 'value' : 'values'}`];
+  const value = {
+    time: new Date(list.receivedMs).toISOString(),
+    dataId,
+    group,
+    instanceId,
+    version,
+    zones: Object.fromEntries(zones),
+  };
+  const lines = [
+    `${value.time}  ${dataId}  version ${version}  ${all.length} ${all.length === 1 ? 'value' : 'values'}`,
+  ];
   for (const [zone, values] of zones) for (const entry of values) lines.push(`  ${zone}  ${entry}`);
   line(flags, value, lines.join('\n'));
 }

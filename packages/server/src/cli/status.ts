@@ -79,7 +79,9 @@ async function look(flags: StatusFlags): Promise<Seen | null> {
 }
 
 function nodeState(
-  node: Pick<Status['members'][number], 'address' | 'httpAddress' | 'zone' | 'draining'> & { readonly role: string },
+  node: Pick<Status['members'][number], 'address' | 'httpAddress' | 'zone' | 'draining'> & {
+    readonly role: string;
+  },
   state: Status | null,
   leader: string,
 ): NodeState {

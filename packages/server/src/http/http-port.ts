@@ -54,7 +54,9 @@ export class HttpPort {
       server.listen({ host: address.host, port: address.port }, () => {
         server.removeAllListeners('error');
         server.on('error', () => undefined);
-        resolve(new HttpPort(server, address));
+        const bound = server.address();
+        const port = typeof bound === 'object' && bound !== null ? bound.port : address.port;
+        resolve(new HttpPort(server, { host: address.host, port }));
       });
     });
   }

@@ -49,7 +49,12 @@ export async function check(schema: TSchema, value: unknown, where: 'query' | 'b
   const [first] = checker.Errors(schema, value);
   const required = (first?.params as { requiredProperties?: string[] } | undefined)?.requiredProperties;
   const field = required?.[0] ?? first?.instancePath.slice(1).replaceAll('/', '.') ?? '';
-  const rule = required === undefined ? (first?.message ?? 'is not allowed') : 'is missing';
+  const rule = required === undefined ? ruleOf(first) : 'is missing';
   const noun = where === 'query' ? 'parameter' : 'field';
   throw new ServerError('SR_HTTP_INPUT', field === '' ? `the ${where} ${rule}` : `${noun} ${field} ${rule}`);
+}
+
+function ruleOf(error: { readonly keyword: string; readonly message: string } | undefined): string {
+  // A schema that forbids further fields fails with "schema is false" at the field itself.
+  return error === undefined || error.keyword === 'boolean' ? 'is not known' : error.message;
 }
