@@ -30,8 +30,10 @@ const CLOSES_MAX = 200_000;
 /** The core. All times are monotonic ms. */
 export class Departures {
   readonly #options: DepartureOptions;
-  /** In order of closing. */
-  #pending: Departure[] = [];
+  /** Waiting for the grace, in order of `dueMs`. */
+  #graced: Departure[] = [];
+  /** Waiting for the hold, in order of `dueMs`. */
+  #held: Departure[] = [];
   /** Times of the closes in the window. */
   #closes: number[] = [];
   #from = 0;
@@ -43,7 +45,12 @@ export class Departures {
 
   /** Departures that wait. */
   get pending(): readonly Departure[] {
-    return this.#pending;
+    return [...this.#graced, ...this.#held];
+  }
+
+  /** Number of departures that wait. */
+  get size(): number {
+    return this.#graced.length + this.#held.length;
   }
 
   /** True while closes count as a fault of ours. */
@@ -70,45 +77,37 @@ export class Departures {
     const closes = this.#closes.length - this.#from;
     const wasMass = this.mass(nowMs);
     const isMass = closes >= massMin && closes >= massShare * (open + closes);
+    const held = fault || wasMass || isMass;
     if (publishers !== null && publishers.size > 0) {
-      const held = fault || wasMass || isMass;
-      this.#pending.push({
-        clientAddress,
-        publishers,
-        closedMs: nowMs,
-        dueMs: nowMs + (held ? holdMs : graceMs),
-        held,
-      });
+      const dueMs = nowMs + (held ? holdMs : graceMs);
+      (held ? this.#held : this.#graced).push({ clientAddress, publishers, closedMs: nowMs, dueMs, held });
     }
     if (!isMass) return false;
     this.#massUntilMs = nowMs + windowMs;
     if (wasMass) return false;
-    for (const departure of this.#pending) {
-      if (departure.held) continue;
-      departure.held = true;
-      departure.dueMs = departure.closedMs + holdMs;
-    }
+    this.#holdGraced();
     return true;
-  }
-
-  /** Ends every hold for which `test` is true (operator override): its publishers leave with the next {@link due}. */
-  release(nowMs: number, test: (departure: Departure) => boolean): void {
-    for (const departure of this.#pending) if (departure.held && test(departure)) departure.dueMs = nowMs;
   }
 
   /** Takes the departures whose time has come. */
   due(nowMs: number): Departure[] {
-    if (this.#pending.length === 0) return [];
-    const due = this.#pending.filter((departure) => departure.dueMs <= nowMs);
-    if (due.length > 0) this.#pending = this.#pending.filter((departure) => departure.dueMs > nowMs);
-    return due;
+    return [...takeDue(this.#graced, nowMs), ...takeDue(this.#held, nowMs)];
   }
 
   /** When {@link due} has something next; Infinity if nothing waits. */
   nextDueMs(): number {
-    let next = Infinity;
-    for (const { dueMs } of this.#pending) if (dueMs < next) next = dueMs;
-    return next;
+    return Math.min(this.#graced[0]?.dueMs ?? Infinity, this.#held[0]?.dueMs ?? Infinity);
+  }
+
+  /** The first of a crowd looked like single clients. */
+  #holdGraced(): void {
+    for (const departure of this.#graced) {
+      departure.held = true;
+      departure.dueMs = departure.closedMs + this.#options.holdMs;
+      this.#held.push(departure);
+    }
+    this.#graced = [];
+    this.#held.sort((a, b) => a.dueMs - b.dueMs);
   }
 
   #expire(beforeMs: number): void {
@@ -119,4 +118,11 @@ export class Departures {
       this.#from = 0;
     }
   }
+}
+
+/** Takes what is due off the front of a line that is in order of `dueMs`. */
+function takeDue(line: Departure[], nowMs: number): Departure[] {
+  let count = 0;
+  while (count < line.length && line[count].dueMs <= nowMs) count++;
+  return line.splice(0, count);
 }

@@ -1,9 +1,8 @@
 /** Every metric of the session tier. Children of labelled ones are looked up here, once. */
 import { LATENCY_BUCKETS_MS, MetricSet } from '@sofa-registry/runtime';
 
-/** Builds the set. Gauges are added by the server, which knows where to read them. */
-export function sessionMetrics() {
-  const set = new MetricSet('session');
+/** What clients register and what is refused. */
+function registrationMetrics(set: MetricSet) {
   const refused = set.counterVec(
     'refused_total',
     'Requests and connections refused, by limit',
@@ -23,20 +22,7 @@ export function sessionMetrics() {
     'Registrations acknowledged without effect: a newer one is held',
     ['kind'],
   );
-  const retry = set.counterVec(
-    'push_retry_total',
-    'Pushes tried again, by reason',
-    ['reason'],
-    'session.md 12',
-  );
-  const skipped = set.counterVec(
-    'push_skipped_total',
-    'Pushes not sent, by reason',
-    ['reason'],
-    'session.md 12',
-  );
   return {
-    set,
     refused: {
       connections: refused.with('connections'),
       perConnection: refused.with('registrationsPerConnection'),
@@ -71,6 +57,22 @@ export function sessionMetrics() {
       'Publishers acknowledged and not stored: attribute !Blocked',
       'wire 3.4',
     ),
+    massCloses: set.counter(
+      'mass_close_total',
+      'Times many connections closed together and their publishers were held',
+      'design 5',
+    ),
+    heldReturned: set.counter(
+      'held_returned_total',
+      'Publishers of closed connections that came back in time',
+    ),
+    clientOff: set.counter('client_off_total', 'Publishers removed because their connection closed'),
+  };
+}
+
+/** The conversations with data nodes. */
+function dataMetrics(set: MetricSet) {
+  return {
     writeBatches: set.counter('write_batches_total', 'Batches sent to data leaders'),
     writeItems: set.counter('write_items_total', 'Writes sent to data leaders', 'F087'),
     writeRetries: set.counter('write_retries_total', 'Writes sent again'),
@@ -91,6 +93,27 @@ export function sessionMetrics() {
       'Answers of data nodes older than the cached list; the list was kept',
       'I6',
     ),
+    compares: set.counter('compare_total', 'Digest comparisons with data leaders'),
+    compareDiffer: set.counter('compare_differ_total', 'Slots found different by a comparison'),
+    resent: set.counter('compare_resent_total', 'Publishers restored to a data node after a comparison'),
+  };
+}
+
+/** Pushes. */
+function pushMetrics(set: MetricSet) {
+  const retry = set.counterVec(
+    'push_retry_total',
+    'Pushes tried again, by reason',
+    ['reason'],
+    'session.md 12',
+  );
+  const skipped = set.counterVec(
+    'push_skipped_total',
+    'Pushes not sent, by reason',
+    ['reason'],
+    'session.md 12',
+  );
+  return {
     pushSent: set.counter('push_sent_total', 'Pushes sent', 'F251'),
     pushDelta: set.counter('push_delta_total', 'Pushes sent as a delta'),
     pushBytes: set.counter('push_bytes_total', 'Bytes of pushes sent', 'F251'),
@@ -114,19 +137,6 @@ export function sessionMetrics() {
       limit: skipped.with('inFlight'),
     },
     configPushes: set.counter('push_config_total', 'Configuration pushes sent', 'wire 4.6'),
-    massCloses: set.counter(
-      'mass_close_total',
-      'Times many connections closed together and their publishers were held',
-      'design 5',
-    ),
-    heldReturned: set.counter(
-      'held_returned_total',
-      'Publishers of closed connections that came back in time',
-    ),
-    clientOff: set.counter('client_off_total', 'Publishers removed because their connection closed'),
-    compares: set.counter('compare_total', 'Digest comparisons with data leaders'),
-    compareDiffer: set.counter('compare_differ_total', 'Slots found different by a comparison'),
-    resent: set.counter('compare_resent_total', 'Publishers restored to a data node after a comparison'),
     pushDelay: set.histogram(
       'push_delay_ms',
       'From the change at the data leader to the acknowledged push',
@@ -140,6 +150,12 @@ export function sessionMetrics() {
       'F250',
     ),
   };
+}
+
+/** Builds the set. Gauges are added by the server, which knows where to read them. */
+export function sessionMetrics() {
+  const set = new MetricSet('session');
+  return { set, ...registrationMetrics(set), ...dataMetrics(set), ...pushMetrics(set) };
 }
 
 /** The metrics of one session. */

@@ -285,7 +285,7 @@ export class SessionRegistry {
   connectionClosed(connection: ClientConnection): Set<SessionPublisher> | null {
     const { store, engine, subscriptions } = this.#parts;
     connection.closed = true;
-    for (const head of [...(connection.targets?.values() ?? [])]) {
+    for (const head of connection.targets?.values() ?? []) {
       const { service } = head;
       for (let target: PushTarget | null = head; target !== null; target = target.next) {
         for (const registerId of target.registerIds as string[]) {
@@ -298,7 +298,7 @@ export class SessionRegistry {
       if (service.subscribers === null) subscriptions.unwatch(service);
     }
     engine.closed(connection);
-    for (const watcher of [...(connection.watchers ?? [])]) store.removeWatcher(watcher);
+    for (const watcher of connection.watchers ?? []) store.removeWatcher(watcher);
     return store.orphan(connection);
   }
 

@@ -2,10 +2,9 @@
  * One session: the shell around the cores. Owns connections and timers, wires the parts together, starts and stops in the order
  * that clients need (session.md 1 "Startup order", 9 "Graceful stop").
  */
-import { MetaLink, type PeerLink, type ViewChange } from '@sofa-registry/cluster';
+import { MetaLink, type ViewChange } from '@sofa-registry/cluster';
 import { formatAddress, HybridClock, type NodeRecord, toProcessId } from '@sofa-registry/model';
 import {
-  type BoltChannel,
   type Clock,
   every,
   type Listener,
@@ -15,14 +14,10 @@ import {
   type Random,
   type Timer,
 } from '@sofa-registry/runtime';
-import { BoltStatus, Changed, type Frame, type HelloReply, type MessageOf } from '@sofa-registry/wire';
-import { AntiEntropy } from './anti-entropy.ts';
 import type { ClientConnection } from './client-connection.ts';
 import { ClientDoor } from './client-door.ts';
-import { DataLinks } from './data/data-links.ts';
-import type { Routing } from './data/routing.ts';
-import { Subscriptions } from './data/subscriptions.ts';
-import { Departures } from './departures.ts';
+import { DataSide } from './data/data-side.ts';
+import { DepartureKeeper } from './departure-keeper.ts';
 import { dispatch } from './handlers/index.ts';
 import type { HandlerContext } from './handlers/handler.ts';
 import { SessionMetadataStore } from './metadata-store.ts';
@@ -31,13 +26,11 @@ import { ConfigPush } from './push/config-push.ts';
 import { PushEngine } from './push/push-engine.ts';
 import { PushSwitch } from './push/push-switch.ts';
 import { RegistrationStore } from './registration-store.ts';
-import type { SessionPublisher } from './registrations.ts';
 import { RestartGate } from './restart-gate.ts';
 import { SessionInspect } from './session-inspect.ts';
 import { SessionRegistry } from './session-registry.ts';
 import { type SessionConfig, type SessionTunables, tunablesOf } from './settings.ts';
 import { TokenBucket } from './token-bucket.ts';
-import { WriteForwarder } from './write/write-forwarder.ts';
 
 /** Ports of a session. */
 export interface SessionPorts {
@@ -59,8 +52,6 @@ const LINKS_WAIT_MS = 5000;
 const LINKS_POLL_MS = 5;
 /** Period of the small chores: SDK silence, restart gate, operator override. */
 const CHORE_MS = 250;
-/** Publishers removed before other work gets its turn. */
-const CLIENT_OFF_SLICE_ITEMS = 2000;
 /** Longest wait for meta's answer and for the last writes while stopping. */
 const STOP_WAIT_MS = 1000;
 
@@ -78,14 +69,11 @@ export class SessionServer {
   readonly #stamps: HybridClock;
   readonly #store: RegistrationStore;
   readonly #door: ClientDoor;
-  readonly #links: DataLinks;
   readonly #meta: MetaLink;
-  readonly #forwarder: WriteForwarder;
-  readonly #subscriptions: Subscriptions;
+  readonly #data: DataSide;
   readonly #engine: PushEngine;
   readonly #registry: SessionRegistry;
-  readonly #antiEntropy: AntiEntropy;
-  readonly #departures: Departures;
+  readonly #departures: DepartureKeeper;
   readonly #gate: RestartGate;
   readonly #pushSwitch = new PushSwitch();
   readonly #context: HandlerContext;
@@ -96,8 +84,6 @@ export class SessionServer {
   #address = '';
   #processId = '';
   #listener: Listener | null = null;
-  #departureTimer: Timer | null = null;
-  #departureDueMs = Infinity;
 
   constructor(ports: SessionPorts, config: SessionConfig) {
     const { clock, random } = ports;
@@ -111,76 +97,20 @@ export class SessionServer {
     this.#startedMs = clock.wallMs();
     this.#tag = random.uint32();
     this.#store = new RegistrationStore(config.slotConfig.slotCount);
-    const settings = this.#settings;
-    const metrics = this.#metrics;
-    const store = this.#store;
+    const { holdMs, restartBackShare } = this.#settings;
+    this.#gate = new RestartGate({ holdMs, backShare: restartBackShare });
     this.#meta = this.#makeMeta();
-    this.#links = new DataLinks(ports, () => this.#hello(), {
-      up: (link, reply) => this.#linkUp(link, reply),
-      down: (link, reason) => ports.logger.info('data link down', { peer: link.address, reason }),
-      message: (link, channel, frame) => this.#dataMessage(link, channel, frame),
-    });
-    const routing = this.#routing();
-    const channel = (leader: string): BoltChannel | null => this.#links.channel(leader);
-    const lastStamp = (): number => this.#stamps.last;
-    const observe = (stamp: number): void => void this.#stamps.observe(stamp);
-    this.#gate = new RestartGate({ holdMs: settings.holdMs, backShare: settings.restartBackShare });
-    this.#departures = new Departures({
-      graceMs: settings.graceMs,
-      holdMs: settings.holdMs,
-      massShare: settings.massCloseShare,
-      massMin: settings.massCloseMin,
-      windowMs: settings.massCloseWindowMs,
-    });
     this.#engine = this.#makeEngine();
-    this.#forwarder = new WriteForwarder({
+    this.#data = this.#makeDataSide();
+    this.#registry = this.#makeRegistry();
+    this.#departures = new DepartureKeeper({
       clock,
-      random,
-      settings,
-      metrics,
-      routing,
-      channel,
-      lastStamp,
-      observe,
-      stale: (write, version, stamp) => this.#registry.stale(write, version, stamp),
+      logger: ports.logger,
+      settings: this.#settings,
+      metrics: this.#metrics,
+      clientOff: (publisher) => void this.#registry.clientOff(publisher),
     });
-    this.#subscriptions = new Subscriptions({
-      clock,
-      random,
-      settings,
-      metrics,
-      store,
-      routing,
-      zone: this.#zone,
-      channel,
-      observe,
-      changed: (service) => this.#engine.changed(service),
-      ahead: (slot) => this.#antiEntropy.tellInterests(slot),
-    });
-    this.#antiEntropy = new AntiEntropy({
-      clock,
-      settings,
-      metrics,
-      store,
-      routing,
-      channel,
-      lastStamp,
-      observe,
-      resend: (publisher) => this.#forwarder.publish(publisher),
-      differs: (dataInfoId, version) => this.#subscriptions.differs(dataInfoId, version),
-    });
-    this.#registry = new SessionRegistry({
-      clock,
-      stamps: this.#stamps,
-      settings,
-      metrics,
-      store,
-      forwarder: this.#forwarder,
-      subscriptions: this.#subscriptions,
-      engine: this.#engine,
-      config: new ConfigPush(clock, this.#stamps, settings, metrics),
-    });
-    this.#door = new ClientDoor(clock, settings, metrics, {
+    this.#door = new ClientDoor(clock, this.#settings, this.#metrics, {
       request: (connection, frame) => dispatch(this.#context, connection, frame),
       closed: (connection) => this.#clientClosed(connection),
       drained: (connection) => this.#engine.drained(connection),
@@ -230,7 +160,7 @@ export class SessionServer {
     this.#timers.push(
       every(clock, scanMs, () => {
         this.#engine.scan();
-        this.#antiEntropy.compareAll();
+        this.#data.antiEntropy.compareAll();
       }),
       every(clock, CHORE_MS, () => this.#chores()),
     );
@@ -273,8 +203,9 @@ export class SessionServer {
       await this.#sleep(Math.min(50, drainMs));
     }
     const flushUntilMs = clock.monoMs() + STOP_WAIT_MS;
-    this.#forwarder.flush();
-    while (this.#forwarder.queue.size > 0 && clock.monoMs() < flushUntilMs) await this.#sleep(10);
+    const { forwarder } = this.#data;
+    forwarder.flush();
+    while (forwarder.queue.size > 0 && clock.monoMs() < flushUntilMs) await this.#sleep(10);
   }
 
   #close(reason: string): void {
@@ -285,11 +216,9 @@ export class SessionServer {
   #teardown(): void {
     this.#phase = 'stopped';
     for (const timer of this.#timers) timer.cancel();
-    this.#departureTimer?.cancel();
-    this.#forwarder.stop();
-    this.#subscriptions.stop();
+    this.#departures.stop();
     this.#meta.stop();
-    this.#links.close();
+    this.#data.stop();
   }
 
   #stopping(): boolean {
@@ -308,21 +237,16 @@ export class SessionServer {
   async #linksUp(signal: AbortSignal | undefined): Promise<void> {
     const { clock, logger } = this.#ports;
     const untilMs = clock.monoMs() + LINKS_WAIT_MS;
-    while (!this.#stopping() && this.#missingLeaders().length > 0) {
+    while (!this.#stopping() && this.#data.missingLeaders().length > 0) {
       signal?.throwIfAborted();
       if (clock.monoMs() >= untilMs) {
         logger.warn('session opens without links to all data leaders', {
-          missing: this.#missingLeaders().join(','),
+          missing: this.#data.missingLeaders().join(','),
         });
         return;
       }
       await this.#sleep(LINKS_POLL_MS);
     }
-  }
-
-  #missingLeaders(): string[] {
-    const leaders = new Set(this.#meta.view.table.slots.map((slot) => slot.leader));
-    return [...leaders].filter((leader) => leader !== '' && this.#links.channel(leader) === null);
   }
 
   #sleep(ms: number): Promise<void> {
@@ -358,22 +282,10 @@ export class SessionServer {
     };
   }
 
-  #hello(): { node: NodeRecord; tableEpoch: number; slotCount: number; clock: number } {
-    const tableEpoch = this.#meta.view.table.epoch;
-    const { slotCount } = this.#config.slotConfig;
-    return { node: this.#node(), tableEpoch, slotCount, clock: this.#stamps.last };
-  }
-
   #viewChanged(changed: ViewChange): void {
     if (this.#phase === 'stopped') return;
-    const { view } = this.#meta;
-    if (changed.table || changed.members) this.#links.sync(view.members, view.table);
-    if (changed.table) {
-      this.#forwarder.reroute();
-      this.#subscriptions.wake();
-      this.#antiEntropy.compareAll();
-    }
-    if (changed.docs && this.#pushSwitch.update(view.docs)) this.#catchUpAll();
+    this.#data.viewChanged(changed);
+    if (changed.docs && this.#pushSwitch.update(this.#meta.view.docs)) this.#catchUpAll();
   }
 
   /** Pushing is allowed again: everybody who is behind is pushed to at once (F213). */
@@ -381,56 +293,11 @@ export class SessionServer {
     for (const service of this.#store.services.values()) this.#engine.catchUp(service);
   }
 
-  #linkUp(link: PeerLink, reply: MessageOf<typeof HelloReply>): void {
-    this.#stamps.observe(reply.clock);
-    if (reply.tableEpoch > this.#meta.view.table.epoch) this.#meta.beatSoon();
-    this.#ports.logger.info('data link up', { peer: link.address });
-    this.#forwarder.wake();
-    this.#subscriptions.wake();
-    this.#antiEntropy.compare(link.address);
-  }
-
-  #dataMessage(link: PeerLink, channel: BoltChannel, frame: Frame): void {
-    if (frame.className === Changed.className) this.#subscriptions.onChanged(link.address, frame);
-    else channel.respondError(frame, BoltStatus.serverException);
-  }
-
   #clientClosed(connection: ClientConnection): void {
     const publishers = this.#registry.connectionClosed(connection);
     // While we stop, closes are our doing: data nodes keep the publishers until they are registered elsewhere or the lease ends.
     if (this.#phase !== 'serving') return;
-    const nowMs = this.#ports.clock.monoMs();
-    const open = this.#door.connections.size;
-    if (this.#departures.closed(nowMs, open, this.#gate.closed, connection.address, publishers)) {
-      this.#metrics.massCloses.value++;
-      this.#ports.logger.warn('many clients lost their connection together: their publishers are held', {
-        open,
-        holdMs: this.#settings.holdMs,
-      });
-    }
-    this.#armDepartures();
-  }
-
-  #armDepartures(): void {
-    const dueMs = this.#departures.nextDueMs();
-    if (dueMs === this.#departureDueMs && this.#departureTimer !== null) return;
-    this.#departureTimer?.cancel();
-    this.#departureTimer = null;
-    this.#departureDueMs = dueMs;
-    if (dueMs === Infinity) return;
-    const { clock } = this.#ports;
-    this.#departureTimer = clock.setTimer(Math.max(0, dueMs - clock.monoMs()), () => {
-      this.#departureTimer = null;
-      this.#clientOff(this.#departures.due(clock.monoMs()).flatMap((departure) => [...departure.publishers]));
-      this.#armDepartures();
-    });
-  }
-
-  #clientOff(publishers: readonly SessionPublisher[], from = 0): void {
-    if (this.#phase !== 'serving') return;
-    const end = Math.min(publishers.length, from + CLIENT_OFF_SLICE_ITEMS);
-    for (let i = from; i < end; i++) this.#registry.clientOff(publishers[i]);
-    if (end < publishers.length) this.#ports.clock.defer(() => this.#clientOff(publishers, end));
+    this.#departures.closed(connection.address, this.#door.connections.size, this.#gate.closed, publishers);
   }
 
   #chores(): void {
@@ -460,24 +327,7 @@ export class SessionServer {
       this.#gate.open();
       this.#engine.openGate();
     }
-    for (const { held, publishers } of this.#departures.pending) {
-      if (!held) continue;
-      for (const publisher of publishers) {
-        if (all || groups.has(publisher.service.group)) this.#registry.clientOff(publisher);
-      }
-    }
-  }
-
-  #routing(): Routing {
-    const { view } = this.#meta;
-    const meta = this.#meta;
-    return {
-      get table() {
-        return view.table;
-      },
-      leaderOf: (slot) => view.table.slots[slot]?.leader ?? '',
-      tableIsOld: () => meta.beatSoon(),
-    };
+    this.#departures.release(({ service }) => all || groups.has(service.group));
   }
 
   #makeMeta(): MetaLink {
@@ -486,7 +336,7 @@ export class SessionServer {
       slotConfig: this.#config.slotConfig,
       node: () => this.#node(),
       publishers: () => this.#store.counts.publishers,
-      heardMsAgo: (processId) => this.#links.heardMsAgo(processId),
+      heardMsAgo: (processId) => this.#data.links.heardMsAgo(processId),
     });
   }
 
@@ -508,6 +358,37 @@ export class SessionServer {
       },
       unsendable: (service, error) =>
         logger.error('a list does not fit a frame', { dataInfoId: service.dataInfoId, error: String(error) }),
+    });
+  }
+
+  #makeDataSide(): DataSide {
+    return new DataSide({
+      ports: this.#ports,
+      settings: this.#settings,
+      metrics: this.#metrics,
+      store: this.#store,
+      stamps: this.#stamps,
+      meta: this.#meta,
+      slotCount: this.#config.slotConfig.slotCount,
+      zone: this.#zone,
+      node: () => this.#node(),
+      changed: (service) => this.#engine.changed(service),
+      stale: (write, version, stamp) => this.#registry.stale(write, version, stamp),
+    });
+  }
+
+  #makeRegistry(): SessionRegistry {
+    const { clock } = this.#ports;
+    return new SessionRegistry({
+      clock,
+      stamps: this.#stamps,
+      settings: this.#settings,
+      metrics: this.#metrics,
+      store: this.#store,
+      forwarder: this.#data.forwarder,
+      subscriptions: this.#data.subscriptions,
+      engine: this.#engine,
+      config: new ConfigPush(clock, this.#stamps, this.#settings, this.#metrics),
     });
   }
 
@@ -535,12 +416,12 @@ export class SessionServer {
   #makeInspect(): SessionInspect {
     return new SessionInspect({
       store: this.#store,
-      departures: this.#departures,
+      departures: this.#departures.core,
       processId: () => this.#processId,
       view: () => this.#meta.view,
       monoMs: () => this.#ports.clock.monoMs(),
       connections: () => this.#door.connections,
-      linkUp: (address) => this.#links.channel(address) !== null,
+      linkUp: (address) => this.#data.links.channel(address) !== null,
       pushAllowed: () => !this.#pushSwitch.stopped,
       ready: () => this.#readiness(),
       slotCount: this.#config.slotConfig.slotCount,
@@ -553,7 +434,7 @@ export class SessionServer {
     const waitingFor = this.#meta.waitingFor;
     return {
       ready: false,
-      waitingFor: waitingFor === '' ? `data leaders ${this.#missingLeaders().join(',')}` : waitingFor,
+      waitingFor: waitingFor === '' ? `data leaders ${this.#data.missingLeaders().join(',')}` : waitingFor,
     };
   }
 
@@ -564,12 +445,20 @@ export class SessionServer {
     set.gauge('subscribers', 'Subscribers held', () => counts.subscribers, 'F251');
     set.gauge('watchers', 'Watchers held', () => counts.watchers, 'F251');
     set.gauge('connections', 'Client connections', () => this.#door.connections.size, 'F251');
-    set.gauge('watched_lists', 'Lists cached because somebody subscribes', () => this.#subscriptions.watched);
-    set.gauge('fetch_waiting', 'Lists that wait for their data leader', () => this.#subscriptions.waiting);
+    set.gauge(
+      'watched_lists',
+      'Lists cached because somebody subscribes',
+      () => this.#data.subscriptions.watched,
+    );
+    set.gauge(
+      'fetch_waiting',
+      'Lists that wait for their data leader',
+      () => this.#data.subscriptions.waiting,
+    );
     set.gauge(
       'write_pending',
       'Writes not yet acknowledged by a data leader',
-      () => this.#forwarder.queue.size,
+      () => this.#data.forwarder.queue.size,
     );
     set.gauge('push_in_flight', 'Pushes not yet acknowledged', () => this.#engine.inFlight);
     set.gauge(
@@ -588,9 +477,9 @@ export class SessionServer {
     set.gauge(
       'departures_held',
       'Closed connections whose publishers are still listed',
-      () => this.#departures.pending.length,
+      () => this.#departures.core.size,
     );
     set.gauge('held_lists', 'Lists held at their last good state', () => this.inspect.held().length, 'I6');
-    set.gauge('data_links', 'Links to data nodes that are up', () => this.#links.up().length);
+    set.gauge('data_links', 'Links to data nodes that are up', () => this.#data.links.up().length);
   }
 }

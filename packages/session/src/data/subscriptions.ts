@@ -8,7 +8,7 @@ import {
   every,
   type Random,
   type ReplyHandler,
-  RpcError,
+  type RpcError,
   type Timer,
 } from '@sofa-registry/runtime';
 import {

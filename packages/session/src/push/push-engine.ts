@@ -7,7 +7,7 @@ import {
   type Clock,
   type Random,
   type ReplyHandler,
-  RpcError,
+  type RpcError,
 } from '@sofa-registry/runtime';
 import { CODEC_HESSIAN, CODEC_INTERNAL, type Frame, ListAck, ListPush, WireError } from '@sofa-registry/wire';
 import type { ClientConnection } from '../client-connection.ts';

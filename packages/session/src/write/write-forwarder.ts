@@ -8,7 +8,7 @@ import {
   type Clock,
   type Random,
   type ReplyHandler,
-  RpcError,
+  type RpcError,
   type Timer,
 } from '@sofa-registry/runtime';
 import { AccessCode, CODEC_INTERNAL, type Frame, WriteBatch, WriteOp, WriteReply } from '@sofa-registry/wire';

@@ -237,7 +237,7 @@ export class WriteQueue {
   /** Everything that waits is ready again, in the line of its present leader. @returns how many */
   release(): number {
     let count = 0;
-    for (const lane of [...this.#lanes.values()]) {
+    for (const lane of Array.from(this.#lanes.values())) {
       const { delayed } = lane;
       lane.delayed = [];
       for (const write of delayed) {
@@ -252,7 +252,7 @@ export class WriteQueue {
 
   /** The slot table changed: puts every waiting write into the line of its present leader. */
   reroute(): void {
-    for (const lane of [...this.#lanes.values()]) {
+    for (const lane of Array.from(this.#lanes.values())) {
       const { ready, from } = lane;
       lane.ready = [];
       lane.from = 0;

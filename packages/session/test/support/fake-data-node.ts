@@ -226,7 +226,7 @@ export class FakeDataNode {
     const note = (): void =>
       void changes.set(item.dataInfoId, [...(changes.get(item.dataInfoId) ?? []), item.registerId]);
     if (item.op === WriteOp.clientOff) {
-      if (held?.record == null || held.owner !== owner || order < 0) return null;
+      if (held === undefined || held.record === null || held.owner !== owner || order < 0) return null;
       datum.records.set(item.registerId, { ...held, record: null });
       note();
       return null;
