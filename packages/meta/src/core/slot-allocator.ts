@@ -1,0 +1,135 @@
+/**
+ * Decides where slots live (F134-F141, F185; reference/data-and-slots.md 11, 18.3). Pure: a round looks at the table, the live
+ * nodes and their reports, and answers with the next table or null. At most one kind of change per round.
+ *
+ * Order: first placement; fail-over; refill; hand-over away from copies that are to go; drop of those; new copies where nodes
+ * are below their share; leaderships evened out. Repairs are not limited, planned moves are (I16) and start only while every
+ * slot is served and complete.
+ */
+import type { SlotTable } from '@sofa-registry/model';
+import type { AllocatorInput, AllocatorLimits, Arrangement, MoveKind } from './allocator-types.ts';
+import { addCopies, stable } from './slot-copies.ts';
+import { evenLeaders } from './slot-leaders.ts';
+import { compareCosts, SlotPlan } from './slot-plan.ts';
+import { failOver, placeLeaders, refill } from './slot-repair.ts';
+import { dropVictims, handOverVictims, outcome, type Surplus, surplus } from './slot-surplus.ts';
+
+/** Limits used unless configured otherwise. */
+export const ALLOCATOR_LIMITS: AllocatorLimits = Object.freeze({
+  copiesInFlightMax: 64,
+  leaderMovesMax: 32,
+  dropsMax: 128,
+});
+
+/** Copies of the smallest step: two slots exchange one each. */
+const SMALLEST_EXCHANGE = 2;
+
+/** Rounds the first placement may take to even itself out; more means a defect, and what there is is valid. */
+const PLACE_ROUNDS_MAX = 1000;
+
+/** The next table with the kind of change, or null when nothing is to be done now. */
+export function decide(input: AllocatorInput): Arrangement | null {
+  if (input.nodes.length === 0) return null;
+  const plan = new SlotPlan(input);
+  if (!plan.placed) {
+    place(plan);
+    return done(plan, 'place', plan.slotCount);
+  }
+  const failedOver = failOver(plan);
+  if (failedOver > 0) return done(plan, 'fail-over', failedOver);
+  const refilled = refill(plan);
+  if (refilled > 0) return done(plan, 'refill', refilled);
+  return planMoves(plan);
+}
+
+/** {@link decide}, the table alone. */
+export function arrange(input: AllocatorInput): SlotTable | null {
+  return decide(input)?.table ?? null;
+}
+
+function planMoves(plan: SlotPlan): Arrangement | null {
+  const { limits } = plan.input;
+  const extra = surplus(plan);
+  let moves = handOverVictims(plan, extra, limits.leaderMovesMax);
+  if (moves > 0) return done(plan, 'hand-over', moves);
+  moves = dropVictims(plan, extra, limits.dropsMax);
+  if (moves > 0) return done(plan, 'drop', moves);
+  if (!stable(plan)) return null;
+  const copied = copy(plan, extra, limits.copiesInFlightMax - extra.victims.size);
+  if (copied !== null || extra.victims.size > 0) return copied;
+  moves = evenLeaders(plan, limits.leaderMovesMax);
+  return moves > 0 ? done(plan, 'hand-over', moves) : null;
+}
+
+/** New copies, if the outcome gets better by them; else the smallest step, if that one does. */
+function copy(plan: SlotPlan, extra: Surplus, movesMax: number): Arrangement | null {
+  const before = outcome(plan, extra);
+  for (const max of [movesMax, SMALLEST_EXCHANGE]) {
+    if (max > movesMax) break;
+    const tried = new SlotPlan(plan.input);
+    const moves = addCopies(tried, extra, max);
+    if (moves === 0) break;
+    if (compareCosts(outcome(tried, surplus(tried)), before) < 0) return done(tried, 'copy', moves);
+  }
+  return null;
+}
+
+function done(plan: SlotPlan, kind: MoveKind, moves: number): Arrangement {
+  return { kind, moves, table: plan.toTable() };
+}
+
+/** First placement: nothing is stored anywhere yet, so moves are free and the result is what the rounds would lead to. */
+function place(plan: SlotPlan): void {
+  placeLeaders(plan);
+  refill(plan);
+  for (let round = 0; round < PLACE_ROUNDS_MAX; round++) {
+    const added = addCopies(plan, surplus(plan), plan.slotCount * 2);
+    if (added === 0) break;
+    for (const [slot, victim] of surplus(plan).victims) {
+      if (plan.leaders[slot] === victim) plan.lead(slot, plan.followers[slot][0]);
+      plan.dropFollower(slot, victim);
+    }
+  }
+  while (evenLeaders(plan, plan.slotCount, true) > 0);
+}
+
+/** Balance of a table over nodes, for status and metrics (F185). */
+export interface TableBalance {
+  readonly leaderCount: ReadonlyMap<string, number>;
+  readonly followerCount: ReadonlyMap<string, number>;
+  /** Leader counts of the nodes that stay differ by at most one. */
+  readonly leaderBalanced: boolean;
+  /** Follower counts differ by at most two: copies differ by one, and leaders by one. */
+  readonly followerBalanced: boolean;
+}
+
+/** Counts per node; nodes without any copy count as zero. */
+export function tableBalance(
+  table: SlotTable,
+  nodes: readonly { readonly address: string; readonly draining: boolean }[],
+): TableBalance {
+  const leaderCount = new Map<string, number>(nodes.map((node) => [node.address, 0]));
+  const followerCount = new Map<string, number>(leaderCount);
+  for (const slot of table.slots) {
+    leaderCount.set(slot.leader, (leaderCount.get(slot.leader) ?? 0) + 1);
+    for (const f of slot.followers) followerCount.set(f, (followerCount.get(f) ?? 0) + 1);
+  }
+  const stays = nodes.filter((node) => !node.draining).map((node) => node.address);
+  const spread = (counts: ReadonlyMap<string, number>): number => {
+    const values = stays.map((address) => counts.get(address) ?? 0);
+    return values.length === 0 ? 0 : Math.max(...values) - Math.min(...values);
+  };
+  return {
+    leaderCount,
+    followerCount,
+    leaderBalanced: spread(leaderCount) <= 1,
+    followerBalanced: spread(followerCount) <= 2,
+  };
+}
+
+/** True when every slot is served and every copy complete, and no copy is on its way. */
+export function tableStable(input: AllocatorInput): boolean {
+  if (input.nodes.length === 0) return false;
+  const plan = new SlotPlan(input);
+  return plan.placed && plan.bereaved.size === 0 && stable(plan) && surplus(plan).victims.size === 0;
+}
