@@ -80,7 +80,7 @@ export interface Registry extends AsyncDisposable {
   /** Takes a listener away. */
   off<K extends keyof RegistryEvents>(event: K, listener: (value: RegistryEvents[K]) => void): void;
 
-  /** Ends all subscriptions, withdraws all publications (waiting at most 2 s for that), closes the connection. */
+  /** Ends all subscriptions, withdraws all publications (waiting 2 s at most for that), closes the connection. */
   close(): Promise<void>;
 }
 
@@ -108,8 +108,8 @@ export interface Publication extends AsyncDisposable {
   update(value: PublishValue, options?: WaitOptions): Promise<void>;
 
   /**
-   * Takes the publication out of the registry. Resolves when that is acknowledged; without a connection after at most 2 s,
-   * since the registry drops it with the connection then.
+   * Takes the publication out of the registry. Resolves when that is acknowledged, after 2 s at most; without a connection at
+   * once, since the registry drops what was registered with the connection.
    */
   close(): Promise<void>;
 }

@@ -38,7 +38,8 @@ export class Emitter<E extends object> {
   emit<K extends keyof E>(event: K, value: E[K]): void {
     const set = this.#listeners.get(event);
     if (set === undefined) return;
-    for (const listener of [...set]) {
+    // A copy: listeners may come and go while they are called.
+    for (const listener of Array.from(set)) {
       try {
         (listener as (value: E[K]) => void)(value);
       } catch (error) {

@@ -45,7 +45,7 @@ export class Feed {
 
   /** Takes a push and tells the subscriptions if it changed the list. */
   apply(update: ListUpdate): UpdateOutcome {
-    const outcome = this.#state.apply(update, this.#clock.wallMs());
+    const outcome = this.#state.apply(update, Math.floor(this.#clock.wallMs()));
     if (outcome === 'shown') {
       this.changes++;
       for (const subscription of this.subscriptions) subscription.changed();

@@ -66,7 +66,7 @@ export class Registration {
     this.registerId = spec.registerId;
     this.scope = spec.scope;
     this.owner = spec.owner;
-    this.timestampMs = nowMs;
+    this.timestampMs = Math.floor(nowMs);
   }
 
   /** True when there is nothing to send. */
@@ -78,7 +78,7 @@ export class Registration {
   change(payload: PackedBoxes, nowMs: number): void {
     this.payload = payload;
     this.version++;
-    this.timestampMs = nowMs;
+    this.timestampMs = Math.floor(nowMs);
   }
 
   /** The registration is to leave. */
@@ -92,7 +92,7 @@ export class Registration {
     this.sentVersion = 0;
     this.ackedVersion = 0;
     this.inFlight = 0;
-    if (!this.withdrawn) this.timestampMs = nowMs;
+    if (!this.withdrawn) this.timestampMs = Math.floor(nowMs);
   }
 }
 

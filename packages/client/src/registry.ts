@@ -233,11 +233,8 @@ class RegistryClient implements Registry {
   }
 
   async #close(): Promise<void> {
-    for (const subscription of [...this.#subscriptions]) subscription.close();
-    const connected = this.#state === 'connected';
-    const closed = [...this.#publications].map((publication) => publication.close());
-    // Without a connection there is nobody to tell: the registry drops what was registered with the connection.
-    if (connected) await Promise.all(closed);
+    for (const subscription of this.#subscriptions) subscription.close();
+    await Promise.all([...this.#publications].map((publication) => publication.close()));
     this.sender.detach();
     this.#keeper.close();
     this.#enter('closed', '', '');

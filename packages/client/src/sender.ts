@@ -62,8 +62,12 @@ export class RegistrationSender implements ReplyHandler<Sent> {
 
   /** Takes a registration, or a change of one. */
   put(registration: Registration): void {
-    this.#all.add(registration);
     if (registration.refused) return;
+    if (registration.withdrawn && this.#link === null) {
+      this.#drop(registration);
+      return;
+    }
+    this.#all.add(registration);
     this.#pending.add(registration);
     this.#failed.delete(registration);
     this.#due.add(registration);
@@ -72,7 +76,7 @@ export class RegistrationSender implements ReplyHandler<Sent> {
 
   /** Sends everything again, over this connection. @param settled called once, when all of it is acknowledged */
   attach(link: SessionLink, settled: () => void): void {
-    this.detach();
+    this.#unlink();
     this.#link = link;
     this.#onSettled = settled;
     const nowMs = this.#options.clock.wallMs();
@@ -91,13 +95,8 @@ export class RegistrationSender implements ReplyHandler<Sent> {
 
   /** The connection is gone. */
   detach(): void {
-    this.#link = null;
-    this.#inFlight = 0;
-    this.#due.clear();
-    this.#failed.clear();
-    this.#resendTimer?.cancel();
-    this.#resendTimer = null;
-    this.#onSettled = null;
+    this.#unlink();
+    for (const registration of this.#all) if (registration.withdrawn) this.#drop(registration);
   }
 
   /** Sends what is due, as far as the bounds allow. */
@@ -207,6 +206,23 @@ export class RegistrationSender implements ReplyHandler<Sent> {
     for (const registration of this.#failed) this.#due.add(registration);
     this.#failed.clear();
     this.flush();
+  }
+
+  #unlink(): void {
+    this.#link = null;
+    this.#inFlight = 0;
+    this.#due.clear();
+    this.#failed.clear();
+    this.#resendTimer?.cancel();
+    this.#resendTimer = null;
+    this.#onSettled = null;
+  }
+
+  /** Without a connection a withdrawal is done: the registry drops what came over a connection with it. */
+  #drop(registration: Registration): void {
+    this.#all.delete(registration);
+    this.#forgetPending(registration);
+    registration.owner.acked();
   }
 
   #forgetPending(registration: Registration): void {

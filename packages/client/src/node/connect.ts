@@ -1,12 +1,12 @@
-/** The Node entry: the only file that knows Node's clock, sockets and fetch. */
+/** The Node entry: the only folder of this package that knows Node's clock, sockets and fetch. */
 import { noopLogger } from '@sofa-registry/runtime';
 import { nodeClock, nodeRandom, tcpNetwork } from '@sofa-registry/runtime/node';
-import type { Registry } from './api.ts';
-import { SERVER_LIST_BYTES_MAX } from './limits.ts';
-import { addresses, clientSettings, type ConnectOptions } from './options.ts';
-import { connectWith } from './registry.ts';
-import { fixedServerList, httpServerList, type ServerListSource } from './server-list.ts';
-import { badArgument } from './service-key.ts';
+import type { Registry } from '../api.ts';
+import { SERVER_LIST_BYTES_MAX } from '../limits.ts';
+import { addresses, clientSettings, type ConnectOptions } from '../options.ts';
+import { connectWith } from '../registry.ts';
+import { fixedServerList, httpServerList, type ServerListSource } from '../server-list.ts';
+import { badArgument } from '../service-key.ts';
 
 /** Default HTTP port of a session (wire 3.1). */
 const HTTP_PORT = 9603;
