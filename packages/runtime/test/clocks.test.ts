@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { every, ManualClock } from '@sofa-registry/runtime';
-import { nodeClock } from '@sofa-registry/runtime/node';
+import { NodeClock } from '../src/node/node-clock.ts';
 
 describe('manual clock', () => {
   test('timers fire when due, in order of time, then of setting; cancelled ones never', async () => {
@@ -77,7 +77,7 @@ describe('manual clock', () => {
 });
 
 describe('node clock', () => {
-  const clock = nodeClock();
+  const clock = new NodeClock();
 
   test('no timer is early, short or long, and long ones a tick apart keep their order', async () => {
     const waits = [1, 5, 19, 20, 30, 47, 60];
@@ -115,6 +115,20 @@ describe('node clock', () => {
     } finally {
       setTimeoutSpy.mockRestore();
     }
+  });
+
+  test('a cancelled long timer does not keep the process alive, a waiting one does', () => {
+    const holding = (): number =>
+      process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    const before = holding();
+    const timer = clock.setTimer(60_000, () => undefined);
+    expect(holding()).toBe(before + 1);
+    timer.cancel();
+    expect(holding()).toBe(before);
+    const again = clock.setTimer(70_000, () => undefined);
+    expect(holding()).toBe(before + 1);
+    again.cancel();
+    expect(holding()).toBe(before);
   });
 
   test('defer runs after the present turn and its promises', async () => {

@@ -117,10 +117,10 @@ describe.each([
   });
 
   test('write says stop above the high mark, drained comes at the low mark, nothing is lost', async () => {
-    const rig = makeRig({ highWaterBytes: 4 * MIB, lowWaterBytes: 64 * 1024 });
+    const rig = makeRig({ highWaterBytes: 16 * MIB, lowWaterBytes: 64 * 1024 });
     const { client, server, close } = await pair(rig);
     server.connection.pause();
-    const written = await fill(rig, client, 32 * 1024);
+    const written = await fill(rig, client, 256 * 1024);
     await rig.quiet();
     expect(client.connection.bufferedBytes).toBeGreaterThan(64 * 1024);
     expect(client.drains).toBe(0);
@@ -281,10 +281,11 @@ describe.each([
     await Promise.all([again.close(), rig.quiet()]);
   });
 
-  test('an aborted connect rejects', async () => {
+  test('an aborted connect rejects and leaves no connection behind', async () => {
     const rig = makeRig();
+    const ears: Ear[] = [];
     const listener = await rig.network.listen({ host: HOST, port: 0 }, (connection) => {
-      new Ear(connection);
+      ears.push(new Ear(connection));
     });
     const abort = new AbortController();
     const connecting = rig.network.connect(listener.address, { signal: abort.signal });
@@ -292,6 +293,8 @@ describe.each([
     const error = await refusal(connecting, rig);
     expect(error.code).toBe('SR_NET_CONNECT');
     expect((error.cause as Error).message).toBe('changed my mind');
+    await rig.quiet();
+    await rig.until(() => ears.every((ear) => ear.reasons.length === 1), 'closed');
     await Promise.all([listener.close(), rig.quiet()]);
   });
 

@@ -50,7 +50,8 @@ class LongTimer extends WheelEntry implements Timer {
   }
 }
 
-class NodeClock implements Clock {
+/** The clock; use {@link nodeClock}, which gives all callers the same one. */
+export class NodeClock implements Clock {
   readonly #wheel = new TimerWheel(Math.floor(performance.now() / TICK_MS));
   readonly #onTimeout = (): void => this.#run();
   #timeout: NodeJS.Timeout | null = null;
