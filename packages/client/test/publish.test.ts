@@ -189,7 +189,7 @@ describe('publishing', () => {
     const registry = await world.connect(['a']);
     await world.run(registry.publish({ dataId: 'a' }, 'v'));
     await world.run(registry.publish({ dataId: 'b' }, 'v'));
-    await world.run(registry[Symbol.asyncDispose]());
+    await world.run(Promise.resolve(registry[Symbol.asyncDispose]()));
     const left = session.arrived.filter((one) => one.eventType === 'UNREGISTER').map((one) => one.dataId);
     expect(left).toEqual(['a', 'b']);
     await world.clock.advance(1000);
