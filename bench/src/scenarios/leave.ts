@@ -1,7 +1,7 @@
 /** A provider's connection closes: when do its subscribers know? */
 import * as wire from '@sofa-registry/wire';
 import type { Context, Row, Scenario } from '../harness/scenario.ts';
-import { LoadConnection, openMany } from '../load/connection.ts';
+import { type LoadConnection, openMany } from '../load/connection.ts';
 import { closeAll, spread } from '../load/fleet.ts';
 import {
   countPush,
