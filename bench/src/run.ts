@@ -73,7 +73,7 @@ async function runScenario(scenario: Scenario, running: Target | null): Promise<
   ];
   let target = running;
   try {
-    target ??= await startTarget(nodeOptions, flags.set ?? []);
+    target ??= await startTarget(nodeOptions, [...(scenario.sets ?? []), ...(flags.set ?? [])]);
     return report(await withLimit(scenario.run(new Context(target)), scenario.limitMs));
   } catch (error) {
     const exited =

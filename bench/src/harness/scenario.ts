@@ -37,6 +37,8 @@ export interface Scenario {
   readonly limitMs: number;
   /** Options of Node for the server, e.g. the inspector. */
   readonly nodeOptions?: readonly string[];
+  /** `--set` values the server is started with. */
+  readonly sets?: readonly string[];
   run(context: Context): Promise<Row[]>;
 }
 
@@ -66,6 +68,9 @@ export class Context {
 
 /** Node options that open the inspector on a free port. */
 export const WITH_INSPECTOR: readonly string[] = ['--inspect=127.0.0.1:0'];
+
+/** Lifts the limit on registrations per second, which would otherwise be what a flood measures. */
+export const NO_ACCESS_LIMIT: readonly string[] = ['session.accessRatePerSecond=10000000'];
 
 /** Starts an all-in-one server for a scenario and waits until it is healthy. */
 export async function startTarget(nodeOptions: readonly string[], sets: readonly string[]): Promise<Target> {

@@ -4,7 +4,13 @@
  */
 import * as wire from '@sofa-registry/wire';
 import type { LiveMemory } from '../harness/inspector.ts';
-import { type Context, type Row, type Scenario, WITH_INSPECTOR } from '../harness/scenario.ts';
+import {
+  type Context,
+  type Row,
+  type Scenario,
+  WITH_INSPECTOR,
+  NO_ACCESS_LIMIT,
+} from '../harness/scenario.ts';
 import { openMany } from '../load/connection.ts';
 import { closeAll, publishAll, spread } from '../load/fleet.ts';
 import { dataIdOf, isAccepted, payloadOf, publish, registIdOf, subscribe } from '../load/messages.ts';
@@ -35,6 +41,7 @@ export const memoryPublishers: Scenario = {
   name: 'memory-publishers',
   title: 'Memory per publisher of 300 B, all roles in one process',
   ownServer: true,
+  sets: NO_ACCESS_LIMIT,
   nodeOptions: WITH_INSPECTOR,
   limitMs: 180_000,
   async run(context: Context): Promise<Row[]> {
@@ -79,6 +86,7 @@ export const memorySubscribers: Scenario = {
   name: 'memory-subscribers',
   title: 'Memory per subscriber',
   ownServer: true,
+  sets: NO_ACCESS_LIMIT,
   nodeOptions: WITH_INSPECTOR,
   limitMs: 120_000,
   async run(context: Context): Promise<Row[]> {
@@ -122,6 +130,7 @@ export const memoryConnections: Scenario = {
   name: 'memory-connections',
   title: 'Memory per connection',
   ownServer: true,
+  sets: NO_ACCESS_LIMIT,
   nodeOptions: WITH_INSPECTOR,
   limitMs: 120_000,
   async run(context: Context): Promise<Row[]> {
