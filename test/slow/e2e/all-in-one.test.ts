@@ -1,0 +1,3 @@
+import { e2eSuite } from './scenarios.ts';
+
+e2eSuite('all-in-one');
