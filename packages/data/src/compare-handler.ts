@@ -177,7 +177,7 @@ export class CompareHandler {
     for (const { dataInfoId } of ids) named.add(dataInfoId);
     const known = link.interests.slots.get(slot.id);
     if (known !== undefined)
-      for (const dataInfoId of [...known.ids.keys()])
+      for (const dataInfoId of known.ids.keys())
         if (!named.has(dataInfoId)) link.interests.remove(slot.id, dataInfoId);
     for (const { dataInfoId, version } of ids) {
       const datum = store.shell(slot.store as SlotStore, dataInfoId);

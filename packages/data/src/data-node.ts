@@ -99,7 +99,7 @@ export class DataNode implements BoltHandler<Link> {
     this.#sweeper.stop();
     this.#assessTimer?.cancel();
     this.#parked.clear();
-    for (const link of [...this.state.links]) link.channel.destroy(reason);
+    for (const link of this.state.links) link.channel.destroy(reason);
   }
 
   /** The cluster view changed: a new table, other members. */
@@ -219,6 +219,8 @@ export class DataNode implements BoltHandler<Link> {
   #opened(slot: HeldSlot): void {
     this.#notifier.slotOpened(slot);
     this.#parked.wake();
+    // Meta plans with what the slots report.
+    this.state.cluster.beatSoon();
   }
 
   #closed(slot: HeldSlot): void {

@@ -206,7 +206,7 @@ export class DatumStore {
 
   /** Forgets a datum altogether. */
   dropDatum(slot: SlotStore, datum: Datum): void {
-    for (const held of [...datum.publishers.values()]) this.#take(slot, datum, held);
+    for (const held of datum.publishers.values()) this.#take(slot, datum, held);
     this.#count(slot, datum);
     const graves = datum.tombstones?.size ?? 0;
     slot.tombstones -= graves;
@@ -217,7 +217,7 @@ export class DatumStore {
 
   /** Forgets a whole slot's data. */
   dropSlot(slot: SlotStore): void {
-    for (const datum of [...slot.data.values()]) this.dropDatum(slot, datum);
+    for (const datum of slot.data.values()) this.dropDatum(slot, datum);
   }
 
   /** Drops tombstones, remembered changes and the datum itself when they are old. True if there is more to come. */

@@ -80,7 +80,7 @@ export class InterestHolder {
 
   /** Ends everything. */
   clear(): void {
-    for (const slotId of [...this.slots.keys()]) this.clearSlot(slotId);
+    for (const slotId of this.slots.keys()) this.clearSlot(slotId);
     this.queue = [];
   }
 

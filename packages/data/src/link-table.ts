@@ -59,7 +59,7 @@ export class LinkTable {
     }
     state.observe(hello.clock);
     noteEpoch(state, hello.tableEpoch);
-    for (const other of [...state.links])
+    for (const other of state.links)
       if (other !== link && other.processId === node.processId) {
         other.channel.destroy('replaced by a new link');
         this.close(other);

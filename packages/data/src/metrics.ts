@@ -1,5 +1,5 @@
 /** Metrics of a data node. */
-import { type Counter, type Histogram, LATENCY_BUCKETS_MS, MetricSet } from '@sofa-registry/runtime';
+import { type Counter, LATENCY_BUCKETS_MS, MetricSet } from '@sofa-registry/runtime';
 
 /** Limits of settings.ts that are counted when they are hit, by label. */
 export const LIMIT_NAMES = [
@@ -38,132 +38,124 @@ export interface DataGauges {
 /** The counters, ready to be used on hot paths. */
 export class DataMetrics {
   readonly set = new MetricSet('data');
-  readonly writes: Counter;
-  readonly writesSilent: Counter;
-  readonly rejectedStale: Counter;
-  readonly rejectedAccess: Counter;
-  readonly rejectedFull: Counter;
-  readonly fetches: Counter;
-  readonly fetchedDeltas: Counter;
-  readonly fetchedFull: Counter;
-  readonly readsParked: Counter;
-  readonly readsRefused: Counter;
-  readonly noticesDelta: Counter;
-  readonly noticesVersion: Counter;
-  readonly noticesHeldBack: Counter;
-  readonly compares: Counter;
-  readonly compareDiffers: Counter;
-  readonly listingMissing: Counter;
-  readonly listingRemoved: Counter;
-  readonly versionsRaised: Counter;
-  readonly leasesExpired: Counter;
-  readonly leaseRemoved: Counter;
-  readonly slotsPassedPartial: Counter;
-  readonly handOvers: Counter;
-  readonly handOversFailed: Counter;
-  readonly opsSent: Counter;
-  readonly opsApplied: Counter;
-  readonly followBehind: Counter;
-  readonly followDiffers: Counter;
-  readonly dataCopied: Counter;
-  readonly replicaChecks: Counter;
-  readonly replicaChecksFailed: Counter;
-  readonly refusedHello: Counter;
-  readonly badMessages: Counter;
-  readonly clockRefused: Counter;
-  readonly migratingMs: Histogram;
-  readonly #limits = new Map<LimitName, Counter>();
-
-  constructor() {
-    const { set } = this;
-    this.writes = set.counter('writes_total', 'Write operations received', 'F087');
-    this.writesSilent = set.counter('writes_ignored_total', 'Write operations without effect', 'F087');
-    const rejected = set.counterVec('writes_rejected_total', 'Write operations refused', ['reason'], 'F147');
-    this.rejectedStale = rejected.with('stale');
-    this.rejectedAccess = rejected.with('access');
-    this.rejectedFull = rejected.with('full');
-    this.fetches = set.counter('fetches_total', 'dataInfoIds read', 'F108');
-    const fetched = set.counterVec('fetched_total', 'Answers to reads, by form', ['kind'], 'F108');
-    this.fetchedDeltas = fetched.with('delta');
-    this.fetchedFull = fetched.with('full');
-    this.readsParked = set.counter('reads_parked_total', 'Reads that waited for their slot', 'F148');
-    this.readsRefused = set.counter('reads_refused_total', 'dataInfoIds not answered', 'F147');
-    const notices = set.counterVec('notices_total', 'Change notices sent', ['kind'], 'F122');
-    this.noticesDelta = notices.with('delta');
-    this.noticesVersion = notices.with('version');
-    this.noticesHeldBack = set.counter('notices_held_back_total', 'Times a slow link got no notices', 'F122');
-    this.compares = set.counter('compares_total', 'Slots compared with sessions', 'F151');
-    this.compareDiffers = set.counter('compares_differ_total', 'Slots that differed from a session', 'F151');
-    this.listingMissing = set.counter('listing_missing_total', 'Records asked again from sessions', 'F155');
-    this.listingRemoved = set.counter(
-      'listing_removed_total',
-      'Records removed because their session has them no more',
-      'F155',
-    );
-    this.versionsRaised = set.counter(
-      'versions_raised_total',
-      'Versions raised above what a session has',
-      'F129',
-    );
-    this.leasesExpired = set.counter('leases_expired_total', 'Sessions whose lease ended', 'F131');
-    this.leaseRemoved = set.counter(
-      'lease_removed_total',
-      'Publishers removed because their session is gone',
-      'F131',
-    );
-    this.slotsPassedPartial = set.counter(
-      'slots_passed_partial_total',
-      'Slots opened before all sessions were heard',
-      'F159',
-    );
-    this.handOvers = set.counter('hand_overs_total', 'Slots taken over from a living leader', 'F181');
-    this.handOversFailed = set.counter(
-      'hand_overs_failed_total',
-      'Slots taken over without the last changes of the old leader',
-      'F181',
-    );
-    this.opsSent = set.counter('replica_ops_sent_total', 'Operations sent to followers', 'F115');
-    this.opsApplied = set.counter('replica_ops_applied_total', 'Operations applied as follower', 'F115');
-    this.followBehind = set.counter('replica_behind_total', 'Times a follower was behind the op-log', 'F152');
-    this.followDiffers = set.counter(
-      'replica_differ_total',
-      'Times a follower differed from its leader',
-      'F152',
-    );
-    this.dataCopied = set.counter('replica_data_copied_total', 'Data copied whole from a leader', 'F118');
-    this.replicaChecks = set.counter(
-      'replica_checks_total',
-      'Slots compared with the leader while in step',
-      'F160',
-    );
-    this.replicaChecksFailed = set.counter(
-      'replica_checks_failed_total',
-      'Such comparisons that differed',
-      'F160',
-    );
-    this.refusedHello = set.counter(
-      'hello_refused_total',
-      'Links refused: other slot count or data centre',
-      'F133',
-    );
-    this.badMessages = set.counter(
-      'bad_messages_total',
-      'Messages that could not be read or were not expected',
-    );
-    this.clockRefused = set.counter('clock_refused_total', 'Stamps of others more than a day ahead');
-    this.migratingMs = set.histogram(
-      'slot_migrating_ms',
-      'Time from gaining a slot to answering',
-      LATENCY_BUCKETS_MS,
-      'F150',
-    );
-    const limits = set.counterVec('limit_hits_total', 'Limits of the settings that were hit', ['limit']);
-    for (const name of LIMIT_NAMES) this.#limits.set(name, limits.with(name));
-  }
+  readonly writes = this.set.counter('writes_total', 'Write operations received', 'F087');
+  readonly writesSilent = this.set.counter('writes_ignored_total', 'Write operations without effect', 'F087');
+  readonly #rejected = this.set.counterVec(
+    'writes_rejected_total',
+    'Write operations refused',
+    ['reason'],
+    'F147',
+  );
+  readonly rejectedStale = this.#rejected.with('stale');
+  readonly rejectedAccess = this.#rejected.with('access');
+  readonly rejectedFull = this.#rejected.with('full');
+  readonly fetches = this.set.counter('fetches_total', 'dataInfoIds read', 'F108');
+  readonly #fetched = this.set.counterVec('fetched_total', 'Answers to reads, by form', ['kind'], 'F108');
+  readonly fetchedDeltas = this.#fetched.with('delta');
+  readonly fetchedFull = this.#fetched.with('full');
+  readonly readsParked = this.set.counter('reads_parked_total', 'Reads that waited for their slot', 'F148');
+  readonly readsRefused = this.set.counter('reads_refused_total', 'dataInfoIds not answered', 'F147');
+  readonly #notices = this.set.counterVec('notices_total', 'Change notices sent', ['kind'], 'F122');
+  readonly noticesDelta = this.#notices.with('delta');
+  readonly noticesVersion = this.#notices.with('version');
+  readonly noticesHeldBack = this.set.counter(
+    'notices_held_back_total',
+    'Times a slow link got no notices',
+    'F122',
+  );
+  readonly compares = this.set.counter('compares_total', 'Slots compared with sessions', 'F151');
+  readonly compareDiffers = this.set.counter(
+    'compares_differ_total',
+    'Slots that differed from a session',
+    'F151',
+  );
+  readonly listingMissing = this.set.counter(
+    'listing_missing_total',
+    'Records asked again from sessions',
+    'F155',
+  );
+  readonly listingRemoved = this.set.counter(
+    'listing_removed_total',
+    'Records removed because their session has them no more',
+    'F155',
+  );
+  readonly versionsRaised = this.set.counter(
+    'versions_raised_total',
+    'Versions raised above what a session has',
+    'F129',
+  );
+  readonly leasesExpired = this.set.counter('leases_expired_total', 'Sessions whose lease ended', 'F131');
+  readonly leaseRemoved = this.set.counter(
+    'lease_removed_total',
+    'Publishers removed because their session is gone',
+    'F131',
+  );
+  readonly slotsPassedPartial = this.set.counter(
+    'slots_passed_partial_total',
+    'Slots opened before all sessions were heard',
+    'F159',
+  );
+  readonly handOvers = this.set.counter('hand_overs_total', 'Slots taken over from a living leader', 'F181');
+  readonly handOversFailed = this.set.counter(
+    'hand_overs_failed_total',
+    'Slots taken over without the last changes of the old leader',
+    'F181',
+  );
+  readonly opsSent = this.set.counter('replica_ops_sent_total', 'Operations sent to followers', 'F115');
+  readonly opsApplied = this.set.counter(
+    'replica_ops_applied_total',
+    'Operations applied as follower',
+    'F115',
+  );
+  readonly followBehind = this.set.counter(
+    'replica_behind_total',
+    'Times a follower was behind the op-log',
+    'F152',
+  );
+  readonly followDiffers = this.set.counter(
+    'replica_differ_total',
+    'Times a follower differed from its leader',
+    'F152',
+  );
+  readonly dataCopied = this.set.counter(
+    'replica_data_copied_total',
+    'Data copied whole from a leader',
+    'F118',
+  );
+  readonly replicaChecks = this.set.counter(
+    'replica_checks_total',
+    'Slots compared with the leader while in step',
+    'F160',
+  );
+  readonly replicaChecksFailed = this.set.counter(
+    'replica_checks_failed_total',
+    'Such comparisons that differed',
+    'F160',
+  );
+  readonly refusedHello = this.set.counter(
+    'hello_refused_total',
+    'Links refused: other slot count or data centre',
+    'F133',
+  );
+  readonly badMessages = this.set.counter(
+    'bad_messages_total',
+    'Messages that could not be read or were not expected',
+  );
+  readonly clockRefused = this.set.counter('clock_refused_total', 'Stamps of others more than a day ahead');
+  readonly migratingMs = this.set.histogram(
+    'slot_migrating_ms',
+    'Time from gaining a slot to answering',
+    LATENCY_BUCKETS_MS,
+    'F150',
+  );
+  readonly #limits = this.set.counterVec('limit_hits_total', 'Limits of the settings that were hit', [
+    'limit',
+  ]);
+  readonly #limitOf = new Map<LimitName, Counter>(LIMIT_NAMES.map((name) => [name, this.#limits.with(name)]));
 
   /** Counter of one limit. */
   limit(name: LimitName): Counter {
-    return this.#limits.get(name) as Counter;
+    return this.#limitOf.get(name) as Counter;
   }
 
   /** Registers the gauges. */

@@ -1,12 +1,12 @@
 /** What the parts of a data node share: its state and its ports. */
-import { crc32c, HybridClock, type SlotConfig } from '@sofa-registry/model';
+import { crc32c, HybridClock, type NodeRecord, type SlotConfig } from '@sofa-registry/model';
 import type { ClusterView } from '@sofa-registry/cluster';
 import type { Clock, Logger, Network, Random } from '@sofa-registry/runtime';
 import { DatumStore } from './datum-store.ts';
 import type { Datum } from './datum.ts';
 import { HeldSlot } from './held-slot.ts';
 import type { Link } from './link.ts';
-import { DataMetrics } from './metrics.ts';
+import type { DataMetrics } from './metrics.ts';
 import { OwnerTable } from './owner.ts';
 import type { DataTunables } from './settings.ts';
 import { SlotStore } from './slot-store.ts';
@@ -33,6 +33,8 @@ export interface DataIdentity {
   readonly address: string;
   readonly dataCenter: string;
   readonly slotConfig: SlotConfig;
+  /** This node as others see it: what its hello says. */
+  readonly node: () => NodeRecord;
 }
 
 /** The shared state. */

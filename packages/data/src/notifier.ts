@@ -150,7 +150,7 @@ export class Notifier {
         link.interests.queue = queue.slice(i);
         link.slow = true;
         metrics.noticesHeldBack.value++;
-        this.#slowTimer ??= this.#state.ports.clock.setTimer(SLOW_LINK_MS, this.#retrySlow);
+        this.#watchSlow();
         return;
       }
       const interest = queue[i];
@@ -201,7 +201,12 @@ export class Notifier {
     for (const link of this.#state.links) {
       if (!link.slow) continue;
       if (link.channel.bufferedBytes <= this.#state.tunables.linkHighWaterBytes) this.drained(link);
-      else this.#slowTimer ??= this.#state.ports.clock.setTimer(SLOW_LINK_MS, this.#retrySlow);
+      else this.#watchSlow();
     }
   };
+
+  #watchSlow(): void {
+    if (this.#slowTimer !== null) return;
+    this.#slowTimer = this.#state.ports.clock.setTimer(SLOW_LINK_MS, this.#retrySlow);
+  }
 }

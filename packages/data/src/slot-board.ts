@@ -29,7 +29,7 @@ export class SlotBoard {
   readonly #state: NodeState;
   readonly #events: SlotEvents;
   readonly #copyComplete: CopyCheck;
-  #census: SessionCensus | null = null;
+  #processIds: ReadonlySet<string> | null = null;
 
   constructor(state: NodeState, events: SlotEvents, copyComplete: CopyCheck) {
     this.#state = state;
@@ -39,19 +39,15 @@ export class SlotBoard {
 
   /** Sessions that may hold publishers: listed by meta, or connected here. */
   get census(): SessionCensus {
-    if (this.#census !== null) return this.#census;
     const { view } = this.#state.cluster;
-    const processIds = new Set<string>();
-    for (const member of view.members) if (member.role === 'session') processIds.add(member.processId);
-    for (const link of this.#state.links) if (link.owner !== null) processIds.add(link.processId);
+    this.#processIds ??= this.#sessions();
     // A meta that has just restarted may not have heard all sessions that hold publishers from before.
-    this.#census = { processIds, complete: view.warm || view.expectedPublishers === 0 };
-    return this.#census;
+    return { processIds: this.#processIds, complete: view.warm || view.expectedPublishers === 0 };
   }
 
   /** Members or links changed: decide again about every slot that waits for sessions. */
   censusChanged(): void {
-    this.#census = null;
+    this.#processIds = null;
     this.assessAll();
   }
 
@@ -193,6 +189,14 @@ export class SlotBoard {
     if (store === null) return;
     if (slot.followers.length === 0) store.log = null;
     else store.log ??= new OpLog({ opsMax: opLogOpsMax, bytesMax: opLogBytesMax }, store.sequence + 1);
+  }
+
+  #sessions(): ReadonlySet<string> {
+    const processIds = new Set<string>();
+    for (const member of this.#state.cluster.view.members)
+      if (member.role === 'session') processIds.add(member.processId);
+    for (const link of this.#state.links) if (link.owner !== null) processIds.add(link.processId);
+    return processIds;
   }
 
   #alive(placed: Slot, address: string): boolean {

@@ -124,7 +124,8 @@ describe('datum store', () => {
             shares[held.owner].add(datum?.hash ?? 0, id, held.version, held.stamp);
           }
           const graves = [...(datum?.tombstones ?? [])].map(([id, g]) => [id, g.version, g.stamp]);
-          expect(graves.sort()).toEqual([...model.graves].map(([id, g]) => [id, g.version, g.stamp]).sort());
+          const expected = [...model.graves].map(([id, g]) => [id, g.version, g.stamp]);
+          expect(new Set(graves.map(String))).toEqual(new Set(expected.map(String)));
           follow(slot, ids[d], views[d], model);
         });
         owners.forEach((owner, i) => {
@@ -245,7 +246,5 @@ function follow(
   for (const entry of update.entries) view.list.set(entry.registerId, entry.payload.subarray(3).toString());
   expect(update.to).toBe(datum.version);
   view.version = update.to;
-  expect(new Map([...view.list].sort())).toEqual(
-    new Map([...model.live].map(([register, held]) => [register, held.text] as const).sort()),
-  );
+  expect(view.list).toEqual(new Map([...model.live].map(([register, held]) => [register, held.text])));
 }

@@ -59,9 +59,11 @@ export class TestCluster {
 
   /** Starts a data node with its own copy of nothing. */
   async startData(address: string, tunables: Partial<DataTunables> = {}): Promise<DataNode> {
+    const processId = `${address}/${++this.#starts}`;
     const identity = {
-      processId: `${address}/${++this.#starts}`,
+      processId,
       address,
+      node: () => nodeRecord('data', address, processId),
       dataCenter: DATA_CENTER,
       slotConfig: { slotCount: SLOT_COUNT, replicas: 2, slotFunction: 'crc32c' },
     };
@@ -113,6 +115,6 @@ export class TestCluster {
   }
 
   async stop(): Promise<void> {
-    for (const address of [...this.nodes.keys()]) await this.killData(address);
+    for (const address of this.nodes.keys()) await this.killData(address);
   }
 }

@@ -97,13 +97,8 @@ export class TestSession {
     return this.#cluster.view.table.epoch;
   }
 
-  /** Sends and waits `withinMs` of simulated time for the answer. */
-  async call<Q, R>(
-    request: InternalMessage<Q>,
-    reply: InternalMessage<R>,
-    value: Q,
-    withinMs = 0,
-  ): Promise<R> {
+  /** Sends; the answer can be taken once it is there. */
+  ask<Q, R>(request: InternalMessage<Q>, reply: InternalMessage<R>, value: Q): () => R {
     let answer: R | null = null;
     let failure: RpcError | null = null;
     const done = {
@@ -114,18 +109,32 @@ export class TestSession {
         failure = error;
       },
     };
+    const { className } = request;
     (this.channel as BoltChannel).request(
-      request.className,
+      className,
       CODEC_INTERNAL,
       request.encode(value),
       30_000,
       done,
       null,
     );
+    return () => {
+      if (failure !== null) throw failure;
+      if (answer === null) throw new Error(`no answer to ${className}`);
+      return answer;
+    };
+  }
+
+  /** Sends and waits `withinMs` of simulated time for the answer. */
+  async call<Q, R>(
+    request: InternalMessage<Q>,
+    reply: InternalMessage<R>,
+    value: Q,
+    withinMs = 0,
+  ): Promise<R> {
+    const answer = this.ask(request, reply, value);
     await this.#cluster.clock.advance(withinMs);
-    if (failure !== null) throw failure;
-    if (answer === null) throw new Error(`no answer to ${request.className}`);
-    return answer;
+    return answer();
   }
 
   async write(items: readonly WriteItem[]): Promise<MessageOf<typeof WriteReply>> {
@@ -154,15 +163,34 @@ export class TestSession {
     await this.write([removal(unpublish, dataInfoId, registerId, held.version + 1, this.hybrid.next())]);
   }
 
-  async fetch(dataInfoIds: readonly string[], withinMs = 0): Promise<MessageOf<typeof FetchReply>['items']> {
+  /** Sends a read; the answers can be taken (and are applied) once they are there. */
+  askFetch(dataInfoIds: readonly string[]): () => MessageOf<typeof FetchReply>['items'] {
     const items = dataInfoIds.map((dataInfoId) => ({
       slot: slotOf(dataInfoId, SLOT_COUNT),
       dataInfoId,
       since: this.cache.get(dataInfoId)?.version ?? 0,
     }));
-    const reply = await this.call(Fetch, FetchReply, { tableEpoch: this.tableEpoch, items }, withinMs);
-    for (const item of reply.items) if (item.update !== null) this.apply(item.update);
-    return reply.items;
+    const answer = this.ask(Fetch, FetchReply, { tableEpoch: this.tableEpoch, items });
+    return () => {
+      const reply = answer();
+      for (const item of reply.items) if (item.update !== null) this.apply(item.update);
+      return reply.items;
+    };
+  }
+
+  async fetch(dataInfoIds: readonly string[], withinMs = 0): Promise<MessageOf<typeof FetchReply>['items']> {
+    const answers = this.askFetch(dataInfoIds);
+    await this.#cluster.clock.advance(withinMs);
+    return answers();
+  }
+
+  /** Fetches what notices told by version only. */
+  async refresh(): Promise<void> {
+    const behind = this.notices.filter(({ dataInfoId, to }) => {
+      const known = this.cache.get(dataInfoId);
+      return known !== undefined && known.version < to;
+    });
+    if (behind.length > 0) await this.fetch([...new Set(behind.map(({ dataInfoId }) => dataInfoId))]);
   }
 
   forget(dataInfoId: string): void {
@@ -208,11 +236,11 @@ export class TestSession {
   }
 
   /** Lists the slot in pages of `pageSize` and writes again what is asked for. */
-  async list(slot: number, pageSize = 2, restore = true): Promise<number> {
+  async list(slot: number, pageSize = 2, restore = true, asOf = 0): Promise<number> {
     const records = [...this.own]
       .filter(([id]) => slotOf(id, SLOT_COUNT) === slot)
       .flatMap(([dataInfoId, held]) => [...held.values()].map((r) => ({ dataInfoId, record: r })));
-    const asOfStamp = this.hybrid.last;
+    const asOfStamp = asOf === 0 ? this.hybrid.last : asOf;
     const items: WriteItem[] = [];
     for (let at = 0; at === 0 || at < records.length; at += pageSize) {
       const page = records.slice(at, at + pageSize).map(({ dataInfoId, record: r }) => ({
