@@ -117,7 +117,8 @@ export interface Publication extends AsyncDisposable {
 /**
  * A followed service. As an async iterable it gives the present list, if there is one, and then each newer one; a consumer
  * that is slow sees the newest only, nothing is queued. Each `for await` has a position of its own; leaving it does not
- * close the subscription. It ends when the subscription or the registry is closed.
+ * close the subscription. It ends when the subscription or the registry is closed, and throws SR_CLIENT_REFUSED if the
+ * registry refuses the subscription for good.
  */
 export interface Subscription extends AsyncIterable<ServiceList>, Disposable {
   readonly dataId: string;
@@ -130,7 +131,7 @@ export interface Subscription extends AsyncIterable<ServiceList>, Disposable {
 
   /**
    * The newest list, waiting for the first one if need be.
-   * @throws RegistryClientError SR_CLIENT_CLOSED, SR_CLIENT_ABORTED
+   * @throws RegistryClientError SR_CLIENT_CLOSED, SR_CLIENT_REFUSED, SR_CLIENT_ABORTED
    */
   ready(signal?: AbortSignal): Promise<ServiceList>;
 

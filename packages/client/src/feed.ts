@@ -33,7 +33,13 @@ export class Feed {
     this.scope = scope;
     this.#clock = host.clock;
     this.#state = new ListState(key, scope, host.limits.listEntriesMax);
-    const owner: RegistrationOwner = { acked: () => undefined, refused: (error) => host.warn(error) };
+    const owner: RegistrationOwner = {
+      acked: () => undefined,
+      refused: (error) => {
+        host.warn(error);
+        for (const subscription of this.subscriptions) subscription.fail(error);
+      },
+    };
     const spec = { kind: 'subscriber', key, registerId: host.random.uuid(), owner, scope } as const;
     this.registration = new Registration(spec, host.clock.wallMs());
   }

@@ -10,6 +10,7 @@ import {
   type Logger,
   type Network,
   type Random,
+  RpcError,
   type Timer,
 } from '@sofa-registry/runtime';
 import { WireError } from '@sofa-registry/wire';
@@ -71,8 +72,8 @@ export class ConnectionKeeper implements LinkEvents {
   #leaving = false;
   #dialing = false;
   #wake: (() => void) | null = null;
-  /** A server that hangs up on the hello: the next attempt there leaves it out. */
-  #plainOnly = '';
+  /** Servers that hung up on the hello: the next attempt there leaves it out. At most SESSIONS_MAX. */
+  readonly #plainNext = new Set<string>();
   #lastFailure = 'no session server is known';
 
   constructor(options: KeeperOptions) {
@@ -188,8 +189,7 @@ export class ConnectionKeeper implements LinkEvents {
 
   async #open(session: SessionAddress, address: string): Promise<SessionLink | null> {
     const { clock, network, settings, metrics } = this.#options;
-    const plain = this.#plainOnly === address;
-    this.#plainOnly = '';
+    const plain = this.#plainNext.delete(address);
     try {
       const ports = { clock, network, settings, events: this };
       const link = await SessionLink.open(session, plain, ports, this.#abort.signal);
@@ -197,8 +197,13 @@ export class ConnectionKeeper implements LinkEvents {
       throw new Error('closed at once');
     } catch (error) {
       if (this.#closed) return null;
-      if (error instanceof Error && 'code' in error && error.code === 'SR_RPC_CLOSED')
-        this.#plainOnly = address;
+      if (
+        error instanceof RpcError &&
+        error.code === 'SR_RPC_CLOSED' &&
+        this.#plainNext.size < SESSIONS_MAX
+      ) {
+        this.#plainNext.add(address);
+      }
       metrics.connectFailed.value++;
       this.#lastFailure = error instanceof WireError ? `${address}: ${textOf(error)}` : textOf(error);
       return null;

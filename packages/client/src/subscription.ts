@@ -27,6 +27,8 @@ export class ClientSubscription implements Subscription {
   #calling = false;
   #scheduled = false;
   #closed = false;
+  /** Why it ended, if not by `close`. */
+  #error: RegistryClientError | null = null;
   /** Wakes all who wait for a change or the end: one promise for all of them. */
   #next: { readonly promise: Promise<void>; readonly resolve: () => void } | null = null;
 
@@ -67,6 +69,7 @@ export class ClientSubscription implements Subscription {
     for (;;) {
       const list = this.feed.list;
       if (list !== null) return list;
+      if (this.#error !== null) throw this.#error;
       if (this.#closed) throw new RegistryClientError('SR_CLIENT_CLOSED', `subscription of ${this.dataId}`);
       await untilAborted(this.#changeOrEnd(), signal);
     }
@@ -85,6 +88,7 @@ export class ClientSubscription implements Subscription {
           }
           await this.#changeOrEnd();
         }
+        if (this.#error !== null && !left) throw this.#error;
         return { done: true, value: undefined };
       },
       return: () => {
@@ -101,6 +105,12 @@ export class ClientSubscription implements Subscription {
     this.#signal?.removeEventListener('abort', this.#onAbort);
     this.#wakeAll();
     this.#host.closed(this);
+  }
+
+  /** The registry refused it for good. */
+  fail(error: RegistryClientError): void {
+    this.#error = error;
+    this.close();
   }
 
   [Symbol.dispose](): void {

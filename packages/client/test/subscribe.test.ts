@@ -252,6 +252,26 @@ describe('subscribing', () => {
   });
 });
 
+describe('a subscription the registry refuses for good', () => {
+  it('ends with the reason, and may be asked for again', async () => {
+    const world = new World();
+    const session = await world.session('a');
+    const registry = await world.connect(['a']);
+    session.verdict = () => ({ refused: true, message: 'no' });
+    const subscription = registry.subscribe({ dataId: 'pay' });
+    const ready = subscription.ready();
+    const next = subscription[Symbol.asyncIterator]().next();
+    const refused = { code: 'SR_CLIENT_REFUSED', message: expect.stringMatching(/pay.*: no$/) };
+    const both = [expect(ready).rejects.toMatchObject(refused), expect(next).rejects.toMatchObject(refused)];
+    await world.run(Promise.all(both));
+    expect(subscription.closed).toBe(true);
+    session.verdict = () => ({});
+    registry.subscribe({ dataId: 'pay' });
+    await world.clock.advance(1000);
+    expect(session.arrived.map((one) => one.eventType)).toEqual(['REGISTER', 'REGISTER']);
+  });
+});
+
 describe('subscribing at a server that does not know the SDK', () => {
   const data = (...values: string[]) => new Map([['DEFAULT_ZONE', packBoxes(values)]]);
 
