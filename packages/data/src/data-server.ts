@@ -126,6 +126,12 @@ export class DataServer {
     await this.#close('data node stopped');
   }
 
+  /** Takes the node out of the lists, or back in: it keeps serving, its slots move away (F183). */
+  async drain(on: boolean): Promise<void> {
+    if (this.#meta === null) throw new Error('data server is not started');
+    await this.#meta.drain(on);
+  }
+
   /** As if SIGKILL: everything is dropped at once. */
   async kill(): Promise<void> {
     this.#stopping = true;

@@ -7,11 +7,11 @@
  * operation of another leader, to the version that one gave it.
  */
 import { compareRegisterVersion, crc32c, type HybridClock, type PublisherRecord } from '@sofa-registry/model';
-import { keepPacked, NO_BOXES } from '@sofa-registry/wire';
 import { Datum, entryBytes, StoredPublisher } from './datum.ts';
 import { Interner } from './interner.ts';
 import type { DataMetrics } from './metrics.ts';
 import type { Owner } from './owner.ts';
+import { PayloadSlabs } from './payload-slabs.ts';
 import type { DataTunables } from './settings.ts';
 import type { SlotStore } from './slot-store.ts';
 
@@ -53,6 +53,7 @@ const INTERNED_MAX = 65_536;
 export class DatumStore {
   readonly #context: DatumStoreContext;
   readonly #words = new Interner(INTERNED_MAX);
+  readonly #slabs = new PayloadSlabs();
   #batch = 0;
   /** Totals over all slots. */
   publishers = 0;
@@ -250,12 +251,12 @@ export class DatumStore {
     held: StoredPublisher | undefined,
     version: number,
   ): void {
-    const same = held !== undefined && sameContent(held, record);
-    const stored = this.#stored(record, owner, same ? held : null);
+    const same = held?.sameContent(record) ?? false;
+    const stored = this.#stored(record, owner, same ? (held as StoredPublisher) : null);
     this.#place(slot, datum, stored, held);
     if (!same) this.#touch(slot, datum, record.registerId, version);
     this.#count(slot, datum);
-    this.#log(slot, datum, stored, record.registerId, record.version, record.stamp);
+    this.#log(slot, datum, stored, record.registerId, 0, 0);
   }
 
   /** Puts a record in, in place of `held`: map, digests, totals. */
@@ -266,7 +267,7 @@ export class DatumStore {
     slot.publishers++;
     stored.owner.publishers++;
     this.publishers++;
-    this.payloadBytes += stored.payload.length;
+    this.payloadBytes += stored.bytes;
     if (held !== undefined) this.#untrack(slot, datum, held);
     else if (datum.tombstones?.delete(stored.registerId)) {
       slot.tombstones--;
@@ -288,7 +289,7 @@ export class DatumStore {
     slot.publishers--;
     held.owner.publishers--;
     this.publishers--;
-    this.payloadBytes -= held.payload.length;
+    this.payloadBytes -= held.bytes;
   }
 
   #remove(
@@ -414,7 +415,7 @@ export class DatumStore {
   #overLimit(datum: Datum, record: PublisherRecord, held: StoredPublisher | undefined): boolean {
     const { tunables, metrics } = this.#context;
     const bytes = record.payload.length;
-    const grown = bytes - (held === undefined ? 0 : held.payload.length);
+    const grown = bytes - (held === undefined ? 0 : held.bytes);
     let name: Parameters<DataMetrics['limit']>[0] | null = null;
     if (bytes > tunables.payloadBytesMax) name = 'payload_bytes';
     else if (grown > 0 && datum.bytes + grown > tunables.datumBytesMax) name = 'datum_bytes';
@@ -430,39 +431,7 @@ export class DatumStore {
   }
 
   #stored(record: PublisherRecord, owner: Owner, same: StoredPublisher | null): StoredPublisher {
-    const { payload, attributes } = record;
-    const words = this.#words;
-    return new StoredPublisher(
-      same === null ? record.registerId : same.registerId,
-      record.version,
-      record.stamp,
-      owner,
-      same === null ? words.get(record.zone) : same.zone,
-      words.get(record.appName),
-      words.get(record.clientAddress),
-      record.clientTimestamp,
-      same !== null ? same.attributes : attributes !== null && attributes.size > 0 ? attributes : null,
-      same !== null ? same.payload : payload.length === 0 ? NO_BOXES : keepPacked(payload, 0, payload.length),
-    );
+    if (same === null) this.#slabs.keep(record.payload);
+    return new StoredPublisher(record, owner, this.#words, same ?? this.#slabs);
   }
-}
-
-/** What subscribers see of a record: payload, zone and attributes. */
-function sameContent(held: StoredPublisher, record: PublisherRecord): boolean {
-  return (
-    held.zone === record.zone &&
-    (held.payload.equals(record.payload) || (record.payload.length === 0 && held.payload === NO_BOXES)) &&
-    sameAttributes(held.attributes, record.attributes)
-  );
-}
-
-function sameAttributes(
-  a: ReadonlyMap<string, string> | null,
-  b: ReadonlyMap<string, string> | null,
-): boolean {
-  const size = b === null ? 0 : b.size;
-  if (a === null || b === null) return (a === null ? 0 : a.size) === size;
-  if (a.size !== size) return false;
-  for (const [key, value] of a) if (b.get(key) !== value) return false;
-  return true;
 }

@@ -1,10 +1,13 @@
 /** Hot path. What is stored of one service: its publishers, its removals, its latest changes. Plain state, no rules. */
-import { NO_DATUM_VERSION } from '@sofa-registry/model';
+import { NO_DATUM_VERSION, type PublisherRecord } from '@sofa-registry/model';
+import { NO_BOXES } from '@sofa-registry/wire';
 import type { Interest } from './interests.ts';
+import type { Interner } from './interner.ts';
 import type { Owner } from './owner.ts';
+import type { PayloadSlabs } from './payload-slabs.ts';
 
 /** A publisher as it is kept. One hidden class; strings are interned, the payload lies in a slab. */
-export class StoredPublisher {
+export class StoredPublisher implements PublisherRecord {
   readonly registerId: string;
   readonly version: number;
   readonly stamp: number;
@@ -14,31 +17,63 @@ export class StoredPublisher {
   readonly clientAddress: string;
   readonly clientTimestamp: number;
   readonly attributes: ReadonlyMap<string, string> | null;
-  readonly payload: Buffer;
+  readonly #slab: Buffer;
+  readonly #start: number;
+  /** Bytes of the payload. */
+  readonly bytes: number;
 
-  constructor(
-    registerId: string,
-    version: number,
-    stamp: number,
-    owner: Owner,
-    zone: string,
-    appName: string,
-    clientAddress: string,
-    clientTimestamp: number,
-    attributes: ReadonlyMap<string, string> | null,
-    payload: Buffer,
-  ) {
-    this.registerId = registerId;
-    this.version = version;
-    this.stamp = stamp;
+  /**
+   * @param record what to keep, but its payload
+   * @param words shares strings
+   * @param place where the payload lies: slabs that have just kept it, or a record with the same content
+   */
+  constructor(record: PublisherRecord, owner: Owner, words: Interner, place: PayloadSlabs | StoredPublisher) {
+    this.registerId = record.registerId;
+    this.version = record.version;
+    this.stamp = record.stamp;
     this.owner = owner;
-    this.zone = zone;
-    this.appName = appName;
-    this.clientAddress = clientAddress;
-    this.clientTimestamp = clientTimestamp;
-    this.attributes = attributes;
-    this.payload = payload;
+    this.zone = words.get(record.zone);
+    this.appName = words.get(record.appName);
+    this.clientAddress = words.get(record.clientAddress);
+    this.clientTimestamp = record.clientTimestamp;
+    const { attributes } = record;
+    this.attributes = attributes !== null && attributes.size > 0 ? attributes : null;
+    const same = place instanceof StoredPublisher;
+    this.#slab = same ? place.#slab : place.slab;
+    this.#start = same ? place.#start : place.start;
+    this.bytes = place.bytes;
   }
+
+  /** The payload, as a view made for the asker. */
+  get payload(): Buffer {
+    return this.#slab.subarray(this.#start, this.#start + this.bytes);
+  }
+
+  /** True if subscribers see the same of `record`: payload, zone and attributes. */
+  sameContent(record: PublisherRecord): boolean {
+    if (this.zone !== record.zone) return false;
+    const { payload } = record;
+    // No bytes at all are kept as the empty payload.
+    if (payload.length === 0 ? this.#slab !== NO_BOXES : !this.#samePayload(payload)) return false;
+    return sameAttributes(this.attributes, record.attributes);
+  }
+
+  #samePayload(payload: Buffer): boolean {
+    const start = this.#start;
+    const end = start + this.bytes;
+    return payload.length === this.bytes && this.#slab.compare(payload, 0, payload.length, start, end) === 0;
+  }
+}
+
+function sameAttributes(
+  a: ReadonlyMap<string, string> | null,
+  b: ReadonlyMap<string, string> | null,
+): boolean {
+  const size = b === null ? 0 : b.size;
+  if (a === null || b === null) return (a === null ? 0 : a.size) === size;
+  if (a.size !== size) return false;
+  for (const [key, value] of a) if (b.get(key) !== value) return false;
+  return true;
 }
 
 /** A removal that is remembered: writes of the registerId up to (version, stamp) are refused. */
@@ -53,12 +88,8 @@ export interface Tombstone {
 const ENTRY_BYTES = 8;
 
 /** Bytes of a record in a list, nearly. */
-export function entryBytes(record: {
-  readonly registerId: string;
-  readonly zone: string;
-  readonly payload: Buffer;
-}): number {
-  return record.payload.length + record.registerId.length + record.zone.length + ENTRY_BYTES;
+export function entryBytes(record: StoredPublisher): number {
+  return record.bytes + record.registerId.length + record.zone.length + ENTRY_BYTES;
 }
 
 /** One service's data. */
@@ -102,10 +133,12 @@ export class Datum {
       this.recentFloor = version;
       return;
     }
-    let versions = this.recentVersions;
+    const versions = this.recentVersions;
     if (versions === null || this.recentIds === null) {
-      versions = this.recentVersions = [];
-      this.recentIds = [];
+      // Literals of one element: an empty array that is pushed to takes room for seventeen.
+      this.recentVersions = [version];
+      this.recentIds = [registerId];
+      return;
     }
     versions.push(version);
     this.recentIds.push(registerId);

@@ -1,14 +1,18 @@
 /** Hot path. The step of a datum from one version to the present one (wire: datum-update). */
 import { stampToMs } from '@sofa-registry/model';
-import { type DatumUpdate, type ListEntry, UpdateKind } from '@sofa-registry/wire';
+import { type DatumUpdate, UpdateKind } from '@sofa-registry/wire';
 import { type Datum, entryBytes, type StoredPublisher } from './datum.ts';
 
 const NONE: readonly never[] = Object.freeze([]);
 
+/** A step whose entries are stored records. */
+export interface StoredUpdate extends DatumUpdate {
+  readonly entries: readonly StoredPublisher[];
+}
+
 /** The whole list. `since` only dates the step: what the receiver has, 0 = nothing. */
-export function fullUpdate(datum: Datum, since: number): DatumUpdate {
-  const entries: ListEntry[] = [];
-  for (const record of datum.publishers.values()) entries.push(record);
+export function fullUpdate(datum: Datum, since: number): StoredUpdate {
+  const entries = [...datum.publishers.values()];
   return {
     dataInfoId: datum.dataInfoId,
     kind: UpdateKind.full,
@@ -22,7 +26,7 @@ export function fullUpdate(datum: Datum, since: number): DatumUpdate {
 }
 
 /** The version alone. */
-export function versionUpdate(datum: Datum, since: number): DatumUpdate {
+export function versionUpdate(datum: Datum, since: number): StoredUpdate {
   return {
     dataInfoId: datum.dataInfoId,
     kind: UpdateKind.version,
@@ -36,7 +40,7 @@ export function versionUpdate(datum: Datum, since: number): DatumUpdate {
 }
 
 /** The change since `since`, or null when it is not known or is larger than `bytesMax`. */
-export function deltaUpdate(datum: Datum, since: number, bytesMax: number): DatumUpdate | null {
+export function deltaUpdate(datum: Datum, since: number, bytesMax: number): StoredUpdate | null {
   if (!datum.knows(since)) return null;
   const entries: StoredPublisher[] = [];
   const removed: string[] = [];

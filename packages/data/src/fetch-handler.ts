@@ -2,7 +2,6 @@
 import { slotOf } from '@sofa-registry/model';
 import {
   AccessCode,
-  type DatumUpdate,
   EMPTY,
   Fetch,
   FETCH_ITEMS_MAX,
@@ -14,7 +13,7 @@ import {
 } from '@sofa-registry/wire';
 import { ledSlot, noteEpoch, readCode, refusalCode } from './access.ts';
 import { type Datum, entryBytes } from './datum.ts';
-import { deltaUpdate, fullUpdate, versionUpdate } from './delta.ts';
+import { deltaUpdate, fullUpdate, type StoredUpdate, versionUpdate } from './delta.ts';
 import type { HeldSlot } from './held-slot.ts';
 import type { Link } from './link.ts';
 import type { NodeState } from './node-state.ts';
@@ -23,7 +22,11 @@ import type { ParkedRequests } from './parked.ts';
 import type { SlotStore } from './slot-store.ts';
 
 type FetchItem = MessageOf<typeof Fetch>['items'][number];
-type FetchAnswer = MessageOf<typeof FetchReply>['items'][number];
+/** An answer whose entries are stored records. */
+interface FetchAnswer {
+  readonly code: AccessCode;
+  readonly update: StoredUpdate | null;
+}
 
 /** Answers reads. */
 export class FetchHandler {
@@ -121,11 +124,12 @@ export class FetchHandler {
     return { code: AccessCode.accept, update: this.#read(link, slot, datum, item.since, room, first) };
   }
 
-  #read(link: Link, slot: HeldSlot, datum: Datum, since: number, room: number, first: boolean): DatumUpdate {
+  #read(link: Link, slot: HeldSlot, datum: Datum, since: number, room: number, first: boolean): StoredUpdate {
     const { metrics, tunables } = this.#state;
     this.#notifier.raiseAbove(slot, datum, since);
+    // A delta that is larger than the list saves nothing.
     const delta = since === 0 ? null : deltaUpdate(datum, since, Math.min(room, datum.bytes));
-    let update: DatumUpdate;
+    let update: StoredUpdate;
     if (delta !== null) {
       metrics.fetchedDeltas.value++;
       update = delta;
@@ -145,7 +149,7 @@ export class FetchHandler {
   }
 }
 
-function sizeOf(update: DatumUpdate): number {
+function sizeOf(update: StoredUpdate): number {
   let bytes = 0;
   for (const entry of update.entries) bytes += entryBytes(entry);
   return bytes;

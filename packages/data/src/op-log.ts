@@ -4,7 +4,7 @@
  */
 import type { Datum, StoredPublisher } from './datum.ts';
 
-/** One operation. `record` set: stored. `registerId` set: removed at (version, stamp). Neither: only the datum version moved. */
+/** One operation. `record` set: stored (version and stamp are the record's, here 0). `registerId` set: removed at (version, stamp). Neither: only the datum version moved. */
 export interface SlotOp {
   readonly datum: Datum;
   /** Version of the datum after the operation. */
@@ -80,5 +80,5 @@ export class OpLog {
 }
 
 function sizeOf(op: SlotOp): number {
-  return OP_BYTES + (op.record === null ? 0 : op.record.payload.length);
+  return OP_BYTES + (op.record === null ? 0 : op.record.bytes);
 }

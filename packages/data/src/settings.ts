@@ -181,7 +181,7 @@ export const DATA_SETTINGS = Object.freeze({
   ),
   rpcTimeoutMs: setting(3000, 100, 60_000, 'ms', 'Requests to other data nodes.', 'data-and-slots 14'),
   opLogOpsMax: setting(
-    2048,
+    1024,
     0,
     1_048_576,
     'operations',

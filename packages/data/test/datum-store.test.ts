@@ -149,7 +149,7 @@ describe('datum store', () => {
     expect(store.publish(slot, ID, record('r', 1, 2), owners[1])).toBe(Outcome.applied);
     expect(slot.data.get(ID)?.version).toBe(version);
     expect(slot.data.get(ID)?.publishers.get('r')?.owner).toBe(owners[1]);
-    expect(slot.log.at(2)?.stamp).toBe(2);
+    expect(slot.log.at(2)?.record?.stamp).toBe(2);
     expect(slot.log.at(2)?.datumVersion).toBe(version);
     store.beginBatch();
     store.publish(slot, ID, record('r', 1, 3, 'x', 'OTHER'), owners[1]);
