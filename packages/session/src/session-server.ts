@@ -179,6 +179,11 @@ export class SessionServer {
     this.#teardown();
   }
 
+  /** Takes the session out of the lists, or back in: it keeps serving the clients it has (F183). */
+  async drain(on: boolean): Promise<void> {
+    await this.#meta.drain(on);
+  }
+
   /** As if killed: everything is dropped at once, nobody is told. */
   kill(): void {
     if (this.#phase === 'stopped') return;
@@ -303,6 +308,7 @@ export class SessionServer {
   #chores(): void {
     const nowMs = this.#ports.clock.monoMs();
     this.#door.sweep();
+    this.#engine.sweepSlow();
     this.#checkGate(nowMs);
     this.#releaseHolds();
   }

@@ -215,6 +215,13 @@ export const SESSION_SETTINGS = Object.freeze({
     'bytes',
     'Bytes of unacknowledged pushes; more wait.',
   ),
+  pushBytesMax: number(
+    67_108_864,
+    65_536,
+    2_000_000_000,
+    'bytes',
+    'Longest push to an official client; a longer list is not pushed and counted.',
+  ),
   slowSocketBytes: number(
     524_288,
     1024,

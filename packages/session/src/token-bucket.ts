@@ -17,12 +17,12 @@ export class TokenBucket {
 
   /** Takes one token; false if there is none. */
   take(nowMonoMs: number): boolean {
-    if (this.#tokens < 1) {
-      const passedMs = Math.max(0, nowMonoMs - this.#atMs);
+    const passedMs = nowMonoMs - this.#atMs;
+    if (passedMs > 0) {
       this.#tokens = Math.min(this.#tokensMax, this.#tokens + passedMs * this.#perMs);
       this.#atMs = nowMonoMs;
-      if (this.#tokens < 1) return false;
     }
+    if (this.#tokens < 1) return false;
     this.#tokens--;
     return true;
   }

@@ -9,7 +9,15 @@ import {
   type ReplyHandler,
   type RpcError,
 } from '@sofa-registry/runtime';
-import { CODEC_HESSIAN, CODEC_INTERNAL, type Frame, ListAck, ListPush, WireError } from '@sofa-registry/wire';
+import {
+  BOLT_LIMITS,
+  CODEC_HESSIAN,
+  CODEC_INTERNAL,
+  type Frame,
+  ListAck,
+  ListPush,
+  WireError,
+} from '@sofa-registry/wire';
 import type { ClientConnection } from '../client-connection.ts';
 import type { WatchedDatum } from '../data/watched-datum.ts';
 import type { SessionMetrics } from '../metrics.ts';
@@ -41,6 +49,8 @@ export interface PushEnginePorts {
 
 /** Pushes one fan-out may send before the next one gets its turn. */
 const TURN_ITEMS = 32;
+/** Longest push to an SDK: what its frame decoder takes by default, less the frame's head. */
+const SDK_PUSH_BYTES_MAX = BOLT_LIMITS.frameBytesMax - 4096;
 const LIST_PUSH_NAME = Buffer.from(ListPush.className);
 
 interface FanOut {
@@ -147,7 +157,10 @@ export class PushEngine implements ReplyHandler<PushTarget> {
       target.attempts = 0;
       this.#ready(target, false);
     }
-    // The network's own mark may be above ours, and then it never says that a connection has drained.
+  }
+
+  /** Goes on with connections that have drained unnoticed: the network's own mark may be above ours. */
+  sweepSlow(): void {
     for (const connection of this.#slow) {
       if (connection.channel.bufferedBytes <= this.#ports.settings.slowSocketBytes) this.drained(connection);
     }
@@ -183,24 +196,22 @@ export class PushEngine implements ReplyHandler<PushTarget> {
   /** The push was acknowledged; the content of a Result is not looked at (wire 2.2). */
   reply(target: PushTarget, frame: Frame): void {
     this.#landed(target);
-    const { metrics, clock } = this.#ports;
-    metrics.pushAcked.value++;
+    const { metrics } = this.#ports;
     if (target.removed) return;
-    target.failures = 0;
-    target.attempts = 0;
     if (this.#resync(target, frame)) {
       metrics.pushResync.value++;
-      target.clientVersion = 0;
-      target.force = true;
-    } else {
-      if (target.pushedVersion === 0) metrics.firstPushDelay.observe(clock.monoMs() - target.sinceMs);
-      else if (target.sentChangeMs > 0) {
-        metrics.pushDelay.observe(Math.max(0, clock.wallMs() - target.sentChangeMs));
-      }
-      if (target.sentVersion > target.pushedVersion) target.pushedVersion = target.sentVersion;
-      target.clientVersion = target.sentVersion;
-      target.pushedCount = target.sentCount;
+      // A client that refuses even the whole list would be pushed to for ever: that is a failure like any other.
+      if (target.sentDelta) this.#startOver(target);
+      else this.#retry(target);
+      return;
     }
+    metrics.pushAcked.value++;
+    target.failures = 0;
+    target.attempts = 0;
+    this.#observeDelay(target);
+    if (target.sentVersion > target.pushedVersion) target.pushedVersion = target.sentVersion;
+    target.clientVersion = target.sentVersion;
+    target.pushedCount = target.sentCount;
     target.state = PushState.idle;
     if (this.#behind(target)) this.#afterChange(target);
   }
@@ -209,10 +220,23 @@ export class PushEngine implements ReplyHandler<PushTarget> {
   failed(target: PushTarget, error: RpcError): void {
     this.#landed(target);
     if (target.removed || error.code === 'SR_RPC_CLOSED') return;
+    const { retry } = this.#ports.metrics;
+    if (error.code === 'SR_RPC_STATUS') retry.status.value++;
+    else if (error.code === 'SR_RPC_BUSY') retry.busy.value++;
+    else retry.timeout.value++;
+    this.#retry(target);
+  }
+
+  /** The next push carries the whole list, now. */
+  #startOver(target: PushTarget): void {
+    target.clientVersion = 0;
+    target.force = true;
+    this.#ready(target, true);
+  }
+
+  /** Again later: a few times soon, then with the scan, and not for a while when nothing helps. */
+  #retry(target: PushTarget): void {
     const { metrics, settings, clock, random } = this.#ports;
-    if (error.code === 'SR_RPC_STATUS') metrics.retry.status.value++;
-    else if (error.code === 'SR_RPC_BUSY') metrics.retry.busy.value++;
-    else metrics.retry.timeout.value++;
     // The client may or may not have it: the next push must be complete.
     target.clientVersion = 0;
     target.force = true;
@@ -239,6 +263,14 @@ export class PushEngine implements ReplyHandler<PushTarget> {
     });
   }
 
+  #observeDelay(target: PushTarget): void {
+    const { metrics, clock } = this.#ports;
+    if (target.pushedVersion === 0) metrics.firstPushDelay.observe(clock.monoMs() - target.sinceMs);
+    else if (target.sentChangeMs > 0) {
+      metrics.pushDelay.observe(Math.max(0, clock.wallMs() - target.sentChangeMs));
+    }
+  }
+
   #resync(target: PushTarget, frame: Frame): boolean {
     if (target.connection.sdk === null || frame.className !== ListAck.className) return false;
     try {
@@ -251,6 +283,13 @@ export class PushEngine implements ReplyHandler<PushTarget> {
   #landed(target: PushTarget): void {
     this.#inFlight--;
     this.#inFlightBytes -= target.sentBytes;
+    const { connection } = target;
+    if (
+      connection.parked.length > 0 &&
+      connection.channel.bufferedBytes <= this.#ports.settings.slowSocketBytes
+    ) {
+      this.drained(connection);
+    }
     if (this.#first.length > this.#firstAt || this.#fanOuts.length > 0) this.#arm();
   }
 
@@ -408,10 +447,14 @@ export class PushEngine implements ReplyHandler<PushTarget> {
       const name = delta ? LIST_PUSH_NAME : (view.body as { classNameBytes: Buffer }).classNameBytes;
       const channel: BoltChannel<ClientConnection> = connection.channel;
       const bytes = parts[0].length + parts[1].length;
+      if (bytes > (delta ? SDK_PUSH_BYTES_MAX : settings.pushBytesMax)) {
+        throw new WireError('SR_WIRE_ENCODE', `push of ${bytes} bytes`);
+      }
       target.sentVersion = datum.version;
       target.sentCount = view.count;
       target.sentChangeMs = datum.oldestChangeMs;
       target.sentBytes = bytes;
+      target.sentDelta = view.delta;
       channel.request(
         name,
         delta ? CODEC_INTERNAL : CODEC_HESSIAN,

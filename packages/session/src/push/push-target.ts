@@ -53,6 +53,8 @@ export class PushTarget {
   pushedCount = 0;
   sentCount = 0;
   sentBytes = 0;
+  /** The push in flight is a delta. */
+  sentDelta = false;
   /** Wall ms of the change that the push in flight carries; 0 = unknown. */
   sentChangeMs = 0;
   /** Retries of the present push. */
