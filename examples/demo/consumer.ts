@@ -15,7 +15,8 @@ const end = new AbortController();
 process.once('disconnect', () => end.abort());
 process.on('SIGINT', () => undefined);
 
-const answersOf = new Map<string, number>();
+/** Who answered at an address, and how often; forgotten when the address leaves the list. */
+const known = new Map<string, { name: string; answers: number }>();
 
 function tell(message: FromConsumer): void {
   if (process.connected) process.send?.(message);
@@ -23,14 +24,15 @@ function tell(message: FromConsumer): void {
 
 async function call(url: string): Promise<Row> {
   const startMs = performance.now();
+  const seen = known.get(url) ?? { name: '', answers: 0 };
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(CALL_TIMEOUT_MS) });
-    const { name } = (await response.json()) as { name: string };
-    const answers = (answersOf.get(url) ?? 0) + 1;
-    answersOf.set(url, answers);
-    return { url, name, answers, last: `${(performance.now() - startMs).toFixed(1)} ms` };
+    seen.name = ((await response.json()) as { name: string }).name;
+    seen.answers++;
+    if (subscription.current?.all.includes(url)) known.set(url, seen);
+    return { url, ...seen, last: `${(performance.now() - startMs).toFixed(1)} ms` };
   } catch {
-    return { url, name: '', answers: answersOf.get(url) ?? 0, last: 'no answer' };
+    return { url, ...seen, last: 'no answer' };
   }
 }
 
@@ -39,7 +41,7 @@ const subscription = registry.subscribe(
   { dataId: DATA_ID, group, signal: end.signal },
   (list: ServiceList) => {
     tell({ type: 'list', version: list.version, urls: list.all, atMs: nowMs() });
-    for (const url of answersOf.keys()) if (!list.all.includes(url)) answersOf.delete(url);
+    for (const url of known.keys()) if (!list.all.includes(url)) known.delete(url);
   },
 );
 

@@ -53,7 +53,6 @@ function render(rows: readonly Row[], listAgeMs: number, state: string): string[
     `  ${name.padEnd(10)} ${url.padEnd(36)} ${answers.padStart(8)}  ${last}`;
   const body = rows.map((row) => line(row.name || '?', row.url, String(row.answers), row.last));
   return [
-    '',
     `  consumer: ${state}; list of ${rows.length}, ${(listAgeMs / 1000).toFixed(1)} s old`,
     line('provider', 'address', 'answers', 'last call'),
     ...(body.length > 0 ? body : ['  (nobody)']),

@@ -43,6 +43,8 @@ export interface Arrived {
   acceptMulti: boolean;
   values: string[];
   channel: BoltChannel;
+  /** The answer was success. */
+  accepted: boolean;
 }
 
 /** What a session does with a registration: an answer, a Bolt status, or nothing. */
@@ -170,6 +172,7 @@ export class FakeSession {
     }
     this.arrived.push(arrived);
     const verdict = this.verdict(arrived);
+    arrived.accepted = typeof verdict === 'object' && verdict !== null && verdict.success !== false;
     if (verdict === null) return;
     if (typeof verdict === 'number') {
       channel.respondError(frame, verdict);
@@ -241,6 +244,7 @@ function common(
     acceptMulti: false,
     values: [] as string[],
     channel,
+    accepted: false,
   };
 }
 
