@@ -378,7 +378,7 @@ export class SessionServer {
       slotCount: this.#config.slotConfig.slotCount,
       zone: this.#zone,
       node: () => this.#node(),
-      changed: (service) => this.#engine.changed(service),
+      changed: (service, first) => this.#engine.changed(service, first),
       stale: (write, version, stamp) => this.#registry.stale(write, version, stamp),
     });
   }

@@ -31,8 +31,8 @@ export interface DataSidePorts {
   readonly zone: string;
   /** This node, as it is now. */
   node(): NodeRecord;
-  /** The cached list of a service got a new version. */
-  changed(service: ServiceEntry): void;
+  /** The cached list of a service got a new version; `first` = it was fetched for the first time. */
+  changed(service: ServiceEntry, first: boolean): void;
   /** A data leader holds a newer record than this write. */
   stale(write: PendingWrite, version: number, stamp: number): void;
 }
@@ -66,7 +66,7 @@ export class DataSide {
     this.subscriptions = new Subscriptions({
       ...shared,
       zone,
-      changed: (service) => side.changed(service),
+      changed: (service, first) => side.changed(service, first),
       ahead: (slot) => this.antiEntropy.tellInterests(slot),
     });
     this.antiEntropy = new AntiEntropy({

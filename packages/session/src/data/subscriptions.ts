@@ -48,8 +48,8 @@ export interface SubscriptionPorts {
   channel(leader: string): BoltChannel | null;
   /** A clock value of a data node. */
   observe(stamp: number): void;
-  /** The cached list got a new version. */
-  changed(service: ServiceEntry): void;
+  /** The cached list got a new version; `first` = it was fetched for the first time. */
+  changed(service: ServiceEntry, first: boolean): void;
   /** A data node is behind the cached version: raise it (sr.Interests). */
   ahead(slot: number): void;
 }
@@ -219,7 +219,7 @@ export class Subscriptions implements ReplyHandler<FetchBatch> {
 
   #advanced(service: ServiceEntry, datum: WatchedDatum, before: number): void {
     this.#ports.store.moveInterest(service, before, datum.version);
-    this.#ports.changed(service);
+    this.#ports.changed(service, before === 0);
   }
 
   #refused(service: ServiceEntry, leader: string, code: number): void {

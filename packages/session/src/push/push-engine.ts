@@ -122,10 +122,17 @@ export class PushEngine implements ReplyHandler<PushTarget> {
     if (datum !== null && datum.version > 0) this.#ready(target, true);
   }
 
-  /** The list of a service was fetched or changed. */
-  changed(service: ServiceEntry): void {
+  /**
+   * The list of a service got a new version.
+   * @param first it was fetched for the first time: no change, so no debounce follows from it
+   */
+  changed(service: ServiceEntry, first: boolean): void {
     const { datum } = service;
     if (datum === null) return;
+    if (first) {
+      this.#firstPushes(service);
+      return;
+    }
     const { clock, settings } = this.#ports;
     const nowMs = clock.monoMs();
     const load = { outstandingBytes: this.#inFlightBytes, lagMs: this.#lagMs };
