@@ -38,8 +38,6 @@ export const SERVER_ERRORS = {
   SR_HTTP_REMOTE: { message: 'refused from another machine', exitCode: 0, httpStatus: 403, retryable: false },
   /** The body is larger than `http.bodyBytesMax`. */
   SR_HTTP_TOO_LARGE: { message: 'body too large', exitCode: 0, httpStatus: 413, retryable: false },
-  /** A compare-and-set lost: the document is not at the expected version. */
-  SR_HTTP_CONFLICT: { message: 'version conflict', exitCode: 0, httpStatus: 409, retryable: true },
   /** Nothing has this name. */
   SR_HTTP_NOT_FOUND: { message: 'not found', exitCode: 0, httpStatus: 404, retryable: false },
   /** The node still starts, or no meta leader is known, or the store is away. */

@@ -35,6 +35,11 @@ export class E2eRegistry {
     return `127.0.0.1:${this.ports[role].httpPort}`;
   }
 
+  /** Client address of the first session. */
+  get sessionAddress(): string {
+    return `127.0.0.1:${this.ports.session.port}`;
+  }
+
   /** Answer of a role's HTTP port. */
   async get(
     role: Role,
@@ -73,12 +78,12 @@ export class E2eRegistry {
     await this.#spawn(name, options.roles, this.ports, this.#sets).healthy();
   }
 
-  /** A second session; returns its HTTP address. */
+  /** A second session; returns its client address. */
   async addSession(sets: readonly string[] = []): Promise<string> {
     const { session } = await freeRolePorts();
     const ports = { ...this.ports, session };
     await this.#spawn(`session-${session.port}`, ['session'], ports, [...this.#sets, ...sets]).healthy();
-    return `127.0.0.1:${session.httpPort}`;
+    return `127.0.0.1:${session.port}`;
   }
 
   /** What the processes printed; for failures. */

@@ -49,11 +49,16 @@ export function e2eSuite(form: Form): void {
     const clients: Registry[] = [];
     const children: ChildProcess[] = [];
 
-    const client = async (server = registry.http('session'), app = 'e2e'): Promise<Registry> => {
-      const opened = await connect({ servers: [server], app });
+    const keep = (opened: Registry): Registry => {
       clients.push(opened);
       return opened;
     };
+    /** A client that finds its session by itself. */
+    const client = async (): Promise<Registry> =>
+      keep(await connect({ servers: [registry.http('session')], app: 'e2e' }));
+    /** A client of exactly this session. */
+    const clientOf = async (session: string): Promise<Registry> =>
+      keep(await connect({ sessions: [session], app: 'e2e' }));
 
     beforeAll(async () => {
       registry = await E2eRegistry.start(form);
@@ -170,7 +175,7 @@ export function e2eSuite(form: Form): void {
         return list.length === 2 && list;
       });
       expect(servers).toHaveLength(2);
-      const [provider, consumer] = await Promise.all([client(registry.http('session')), client(other)]);
+      const [provider, consumer] = await Promise.all([clientOf(registry.sessionAddress), clientOf(other)]);
       const sight = new Sight(consumer, dataId);
       const publication = await provider.publish({ dataId }, 'across');
       await sight.shows(['across']);
@@ -178,7 +183,10 @@ export function e2eSuite(form: Form): void {
       await sight.shows([]);
     });
 
-    httpShapes(() => registry, client);
+    httpShapes(
+      () => registry,
+      () => clientOf(registry.sessionAddress),
+    );
   });
 }
 

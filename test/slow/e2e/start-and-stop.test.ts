@@ -105,7 +105,7 @@ it('says what it is, listens on loopback, and ends with 0 on SIGTERM and on SIGI
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     const { child, out, ended } = await start(freshDir());
     await eventually('the banner', () => out().includes('next:'));
-    expect(out()).toMatch(/^sofa-registry \d+\.\d+\.\d+ {2}roles: meta, data, session/);
+    expect(out()).toMatch(/^sofa-registry \d+\.\d+\.\d+ {2}roles: meta, data, session/m);
     expect(out()).toContain('listening on loopback only; --bind 0.0.0.0 opens it');
     expect(out()).toMatch(/store +sqlite/);
     child.kill(signal);

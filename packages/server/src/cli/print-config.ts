@@ -15,6 +15,6 @@ export async function printConfig(flags: ConfigFlags & { readonly json?: boolean
 }
 
 function text(value: unknown): string {
-  if (Array.isArray(value)) return value.join(',');
-  return value === '' ? '(empty)' : String(value);
+  const shown = Array.isArray(value) ? value.join(',') : String(value);
+  return shown === '' ? '(empty)' : shown;
 }

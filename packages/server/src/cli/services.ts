@@ -1,5 +1,11 @@
 /** `sofa-registry services` and `service`: what is registered. */
-import { DEFAULT_GROUP, DEFAULT_INSTANCE_ID, parseDataInfoId, toDataInfoId } from '@sofa-registry/model';
+import {
+  DEFAULT_GROUP,
+  DEFAULT_INSTANCE_ID,
+  parseDataInfoId,
+  toDataInfoId,
+  versionFromWire,
+} from '@sofa-registry/model';
 import { ServerError } from '../errors.ts';
 import { addressesOf, askJson, type ClusterSight, print, sight } from './http-client.ts';
 import type { QueryFlags } from './query-flags.ts';
@@ -86,7 +92,12 @@ export async function service(
     }),
   );
   publishers.sort((a, b) => (a.zone + a.client < b.zone + b.client ? -1 : 1));
-  const found = { dataInfoId: id, version: datum?.version ?? null, publishers, subscribers };
+  const found = {
+    dataInfoId: id,
+    version: datum === null ? null : versionFromWire(datum.version),
+    publishers,
+    subscribers,
+  };
   print(flags, found, () => readable(found));
 }
 
@@ -126,7 +137,7 @@ async function subscribersOf(cluster: ClusterSight, id: string) {
         client: processId,
         appName,
         scope,
-        pushedVersion: context?.pushedVersion ?? 0,
+        pushedVersion: versionFromWire(context?.pushedVersion ?? 0),
         pushed: context?.pushedNum ?? 0,
       });
     }

@@ -18,6 +18,7 @@ import { SessionServer } from '@sofa-registry/session';
 import type { Config } from '../config/effective.ts';
 import { oneLine } from '../errors.ts';
 import { HttpPort } from '../http/http-port.ts';
+import { CLUSTER_METRICS } from '@sofa-registry/cluster';
 import { localFirstNetwork } from './local-first-network.ts';
 import type { Plan, RolePlan } from './plan.ts';
 import { processMetrics } from './process-metrics.ts';
@@ -87,7 +88,7 @@ export class Registry {
   /** Drops everything at once. */
   async kill(): Promise<void> {
     this.#killed = true;
-    for (const role of this.#roles) role.tier.kill();
+    await Promise.all(this.#roles.map((role) => role.tier.kill()));
     for (const port of this.#httpPorts.values()) port.kill();
     await this.#store?.close();
   }
@@ -106,7 +107,7 @@ export class Registry {
     const network = localFirstNetwork({ local: memoryNetwork({ clock }), remote: tcp, advertisedHost });
     const context = {
       plan: this.plan,
-      metrics: [processMetrics(), BOLT_METRICS.set, adapters.netMetrics],
+      metrics: [processMetrics(), CLUSTER_METRICS, BOLT_METRICS.set, adapters.netMetrics],
       roles: this.#roles,
       startedMs: this.#startedMs,
       stopping: () => this.#stopping !== null,
@@ -117,9 +118,12 @@ export class Registry {
       const running = await this.#createRole(role, ports, tcp);
       this.#roles.push(running);
       // Health and readiness are answered while the tier still looks for its cluster.
-      const app = await routes.buildApp(running, context, ports.logger);
-      this.#httpPorts.get(role)?.serve(app.handler, app.repair);
-      await running.tier.start();
+      const app = routes.buildApp(running, context, ports.logger);
+      const starting = running.tier.start();
+      starting.catch(() => undefined);
+      const { handler, repair } = await app;
+      this.#httpPorts.get(role)?.serve(handler, repair);
+      await starting;
       running.started = true;
     }
   }
@@ -169,7 +173,7 @@ export class Registry {
         await role.tier.stop();
       } catch (error) {
         this.#logger?.warn('a role did not stop cleanly', { role: role.role, error: oneLine(error) });
-        role.tier.kill();
+        await role.tier.kill();
       }
     }
     await Promise.all([...this.#httpPorts.values()].map((port) => port.close()));
@@ -183,7 +187,8 @@ async function adaptersOf(config: Config): Promise<Adapters> {
   );
   const format = config.text('log.format');
   const pretty = format === 'text' || (format === 'auto' && process.stdout.isTTY);
-  const level = config.text('log.level') as 'debug' | 'info' | 'warn' | 'error';
+  const configured = config.text('log.level') as 'auto' | 'debug' | 'info' | 'warn' | 'error';
+  const level = configured !== 'auto' ? configured : process.stdout.isTTY ? 'warn' : 'info';
   const logger = pinoLogger({ level, format: pretty ? 'pretty' : 'json' });
   const clock = nodeClock();
   return {

@@ -123,10 +123,10 @@ export const SERVER_SETTINGS = {
     source: 'admin.api.token',
   },
   'log.level': {
-    default: 'info',
-    choices: ['debug', 'info', 'warn', 'error'],
+    default: 'auto',
+    choices: ['auto', 'debug', 'info', 'warn', 'error'],
     unit: '',
-    doc: 'Least severe level that is logged.',
+    doc: 'Least severe level that is logged. auto: warn on a terminal, else info.',
     source: '',
   },
   'log.format': {

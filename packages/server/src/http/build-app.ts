@@ -35,6 +35,17 @@ export interface App {
   readonly repair: RepairHandler;
 }
 
+/** Statuses of errors that the tiers and the store answer with. */
+const STATUS_OF_CODE: Readonly<Record<string, number>> = {
+  SR_META_NOT_LEADER: 503,
+  SR_META_UNKNOWN_NODE: 404,
+  SR_STORE_CONFLICT: 409,
+  SR_STORE_FENCED: 503,
+  SR_STORE_INVALID: 400,
+  SR_STORE_TOO_LARGE: 413,
+  SR_STORE_UNAVAILABLE: 503,
+  SR_STORE_UNKNOWN: 503,
+};
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'] as const;
 const PARAM_UNITS_MAX = 32_768;
 
@@ -170,6 +181,15 @@ function errorAnswer(error: unknown, request: FastifyRequest, logger: Logger | n
       type: JSON_TYPE,
       body: stringify({ success: false, message: error.message, code: error.code }),
       headers,
+    };
+  }
+  const code = (error as { code?: unknown }).code;
+  const known = typeof code === 'string' ? STATUS_OF_CODE[code] : undefined;
+  if (known !== undefined) {
+    return {
+      status: known,
+      type: JSON_TYPE,
+      body: stringify({ success: false, message: oneLine(error), code }),
     };
   }
   const status = (error as { statusCode?: number }).statusCode ?? 500;

@@ -15,7 +15,13 @@ export interface RoleContext<R extends RunningRole = RunningRole> {
 /** Present and able to serve now, or what it waits for. */
 export function readiness({ role, process: shared }: RoleContext): { ready: boolean; waitingFor: string } {
   if (shared.stopping()) return { ready: false, waitingFor: 'nothing: it is stopping' };
-  const tier = role.tier.inspect.ready();
+  let tier: { ready: boolean; waitingFor: string };
+  try {
+    tier = role.tier.inspect.ready();
+  } catch {
+    // Before its start a tier has nothing to look at.
+    return { ready: false, waitingFor: 'its start' };
+  }
   if (tier.ready && !role.started) return { ready: false, waitingFor: 'the end of its start' };
   return { ready: tier.ready, waitingFor: tier.waitingFor };
 }

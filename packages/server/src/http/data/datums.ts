@@ -1,9 +1,11 @@
 /** What a data node holds, by service and by client. */
+import type { SlotView } from '@sofa-registry/data';
+import { boxCount } from '@sofa-registry/wire';
 import Type from 'typebox';
 import { DEFAULT_INSTANCE_ID, parseDataInfoId, toDataInfoId, versionToWire } from '@sofa-registry/model';
 import { bareText, generic, json, result } from '../answer.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
-import { NodeNames } from '../shapes/nodes.ts';
+import { NodeNames, tableNames } from '../shapes/nodes.ts';
 import { storedPublisherRow } from '../shapes/registrations.ts';
 import { ServerError } from '../../errors.ts';
 import type { DataContext } from './context.ts';
@@ -25,11 +27,7 @@ function datumRow(context: DataContext, dataInfoId: string): Record<string, unkn
   const parts = parseDataInfoId(dataInfoId);
   const pubMap: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   for (const publisher of datum.publishers) {
-    pubMap[publisher.registerId] = storedPublisherRow(
-      dataInfoId,
-      publisher,
-      sessionOf(context, publisher.owner),
-    );
+    pubMap[publisher.registerId] = storedPublisherRow(dataInfoId, publisher, sessionOf(publisher.owner));
   }
   return {
     dataInfoId,
@@ -44,7 +42,7 @@ function datumRow(context: DataContext, dataInfoId: string): Record<string, unkn
 }
 
 /** Client address of the session that owns a publisher: its process id starts with it. */
-function sessionOf(_context: DataContext, owner: string): string {
+function sessionOf(owner: string): string {
   return owner.split('/')[0];
 }
 
@@ -66,7 +64,7 @@ function datumText(context: DataContext, dataInfoId: string): string | null {
       'clientVersion=StoreData',
       `registerTimestamp=${stamp}`,
       `clientRegisterTimestamp=${clientTimestamp}`,
-      `otherInfo=dataList=${publisher.payload[0] ?? 0},publishType=NORMAL`,
+      `otherInfo=dataList=${boxCount(publisher.payload)},publishType=NORMAL`,
       'attributes=null',
     ];
     return `${registerId}=PUBLISHER{${fields.join(', ')}}`;
@@ -93,7 +91,7 @@ function byConnections(context: DataContext, asked: Record<string, string>): Rec
     if (found.length === 0) continue;
     const rows: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
     for (const entry of found) {
-      rows[entry.registerId] = storedPublisherRow(entry.dataInfoId, entry, sessionOf(context, entry.owner));
+      rows[entry.registerId] = storedPublisherRow(entry.dataInfoId, entry, sessionOf(entry.owner));
     }
     answer[`${client}_${session}`] = rows;
   }
@@ -114,6 +112,16 @@ function serverList(context: DataContext, asked: string): Record<string, string[
     default:
       throw new ServerError('SR_HTTP_INPUT', `no list of ${asked} servers here: ask for session or meta`);
   }
+}
+
+/** A slot as the reference reports it, and what only this registry knows. */
+function slotStatusRow(slot: SlotView, server: string): Record<string, unknown> {
+  const { sequence, complete, partial, waitingFor, publishers } = slot;
+  const leads = slot.role === 'leader';
+  const leaderStatus = leads ? { leaderStatus: slot.migrating ? 'UNHEALTHY' : 'HEALTHY' } : {};
+  const role = leads ? 'Leader' : 'Follower';
+  const known = { slotId: slot.slot, slotLeaderEpoch: slot.leaderEpoch, role, server, ...leaderStatus };
+  return { ...known, sequence, complete, partial, waitingFor, publishers };
 }
 
 /** Services and their publishers, as pairs. */
@@ -257,7 +265,13 @@ export const DATUMS: readonly Endpoint<DataContext>[] = [
     doc: 'Slots this node holds, and whether each copy is complete.',
     handle: (context) => {
       const { inspect } = context.role.tier;
-      return generic({ epoch: inspect.table().epoch, slotStatuses: inspect.slots() });
+      const slots = inspect.slots();
+      const own = tableNames(inspect.table()).of(context.role.plan.advertise);
+      return generic({
+        epoch: inspect.table().epoch,
+        currentSlotTableStable: slots.every(({ complete }) => complete),
+        slotStatuses: slots.map((slot) => slotStatusRow(slot, own)),
+      });
     },
   }),
 ];
