@@ -107,9 +107,11 @@ function checkList(setting: SettingSpec, raw: unknown): Checked {
   if (items === null) return { rule: 'a list (comma separated, or a YAML sequence)' };
   const values: string[] = [];
   for (const item of items) {
-    const checked = checkText(setting, typeof item === 'string' ? item.trim() : item);
+    const text: unknown = typeof item === 'string' ? item.trim() : item;
+    if (text === '') continue;
+    const checked = checkText(setting, text);
     if ('rule' in checked) return { rule: `a list of ${checked.rule.replace(/^a /, '')}` };
-    if (checked.value !== '') values.push(checked.value as string);
+    values.push(checked.value as string);
   }
   return { value: values };
 }
