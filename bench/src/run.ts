@@ -46,7 +46,7 @@ function runningTarget(): Target | null {
 }
 
 function withLimit(rows: Promise<Row[]>, limitMs: number): Promise<Row[]> {
-  let timer: NodeJS.Timeout | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`given up after ${limitMs} ms`)), limitMs);
   });
