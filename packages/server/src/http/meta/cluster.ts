@@ -6,6 +6,7 @@ import { generic, json, result } from '../answer.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { NodeNames, nodeRow, tableNames, tableRow } from '../shapes/nodes.ts';
 import type { MetaContext } from './context.ts';
+import { RECONCILE_KEY } from './documents.ts';
 
 const ROLES: ReadonlySet<string> = new Set(['meta', 'data', 'session']);
 
@@ -136,7 +137,10 @@ const CHANGES: readonly Endpoint<MetaContext>[] = [
     path: '/openapi/v1/slot/table/reconcile/status',
     leader: true,
     doc: '`running`, or `stopped` when an operator froze the slot table.',
-    handle: async ({ role }) => result(true, (await role.tier.admin.reconcile()) ? 'running' : 'stopped'),
+    handle: async ({ role }) => {
+      const doc = await role.tier.admin.getDoc(RECONCILE_KEY);
+      return result(true, doc?.value === 'false' ? 'stopped' : 'running');
+    },
   }),
   endpoint({
     method: 'PUT',

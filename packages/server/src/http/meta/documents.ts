@@ -13,8 +13,10 @@ import type { MetaContext } from './context.ts';
 export const STOP_PUSH_KEY = 'switch/stop-push';
 /** Document with the addresses that are pushed to although pushing is stopped. */
 export const GRAY_PUSH_KEY = 'switch/push-gray';
-/** Prefix of documents that `persistentData` stores. */
-export const OPERATOR_PREFIX = 'operator/';
+/** Prefix of documents that `persistentData` stores. Unlike `switch/` and `operator/` they are not sent to every node. */
+const PERSISTENT_PREFIX = 'persistent/';
+/** Document that freezes the slot table: 'false'. */
+export const RECONCILE_KEY = 'operator/slot-reconcile';
 
 /** Documents that hold the bare value. */
 const BARE_KEYS: ReadonlyMap<string, string> = new Map([
@@ -43,7 +45,7 @@ interface Stored {
 }
 
 function keyOf(dataInfoId: string): string {
-  return BARE_KEYS.get(dataInfoId) ?? OPERATOR_PREFIX + dataInfoId;
+  return BARE_KEYS.get(dataInfoId) ?? PERSISTENT_PREFIX + dataInfoId;
 }
 
 async function read(context: MetaContext, dataInfoId: string): Promise<Stored | null> {
@@ -180,7 +182,7 @@ export const DOCUMENTS: readonly Endpoint<MetaContext>[] = [
 
 /** Only documents that operators own; the slot table and its like are the leader's. */
 function checkKey(key: string): void {
-  if (!/^(switch|operator)\//.test(key)) {
-    throw new ServerError('SR_HTTP_INPUT', 'parameter key must start with switch/ or operator/');
+  if (!/^(switch|operator|persistent)\//.test(key)) {
+    throw new ServerError('SR_HTTP_INPUT', 'parameter key must start with switch/, operator/ or persistent/');
   }
 }
