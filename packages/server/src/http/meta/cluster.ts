@@ -6,7 +6,6 @@ import { generic, json, result } from '../answer.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { NodeNames, nodeRow, tableNames, tableRow } from '../shapes/nodes.ts';
 import type { MetaContext } from './context.ts';
-import { RECONCILE_KEY } from './documents.ts';
 
 const ROLES: ReadonlySet<string> = new Set(['meta', 'data', 'session']);
 
@@ -42,6 +41,27 @@ function tableStatus({ role }: MetaContext) {
     slotTableFollowerBalanced: status.followerBalanced,
     slotTableStable: status.stable,
   });
+}
+
+/** Reports of the data nodes, in the shape of the reference and with what only this registry knows. */
+function slotReports({ role }: MetaContext): Record<string, unknown>[] {
+  const { inspect } = role.tier;
+  const table = inspect.table();
+  const names = tableNames(table);
+  return Object.entries(inspect.slotReports()).map(([address, reports]) => ({
+    dataServer: names.of(address),
+    slotTableEpoch: table.epoch,
+    slotStatus: reports.map(({ slot, role: copy, leaderEpoch, sequence, complete }) => ({
+      slotId: slot,
+      slotLeaderEpoch: leaderEpoch,
+      role: copy === 'follower' ? 'Follower' : 'Leader',
+      server: names.of(address),
+      ...(copy === 'follower' ? {} : { leaderStatus: copy === 'migrating' ? 'UNHEALTHY' : 'HEALTHY' }),
+      sequence,
+      complete,
+      partial: copy === 'partial',
+    })),
+  }));
 }
 
 /** Nodes an operator means by an address: `host:port`, a process id, or a host that all of them share. */
@@ -116,7 +136,7 @@ const VIEWS: readonly Endpoint<MetaContext>[] = [
     path: '/openapi/v1/slot/table/data/slot/status',
     leader: true,
     doc: 'Slots as each data node reported them.',
-    handle: ({ role }) => generic(role.tier.inspect.slotReports()),
+    handle: (context) => generic(slotReports(context)),
   }),
 ];
 
@@ -137,10 +157,7 @@ const CHANGES: readonly Endpoint<MetaContext>[] = [
     path: '/openapi/v1/slot/table/reconcile/status',
     leader: true,
     doc: '`running`, or `stopped` when an operator froze the slot table.',
-    handle: async ({ role }) => {
-      const doc = await role.tier.admin.getDoc(RECONCILE_KEY);
-      return result(true, doc?.value === 'false' ? 'stopped' : 'running');
-    },
+    handle: async ({ role }) => result(true, (await role.tier.admin.reconcile()) ? 'running' : 'stopped'),
   }),
   endpoint({
     method: 'PUT',

@@ -15,14 +15,15 @@ export const STOP_PUSH_KEY = 'switch/stop-push';
 export const GRAY_PUSH_KEY = 'switch/push-gray';
 /** Prefix of documents that `persistentData` stores. Unlike `switch/` and `operator/` they are not sent to every node. */
 const PERSISTENT_PREFIX = 'persistent/';
-/** Document that freezes the slot table: 'false'. */
-export const RECONCILE_KEY = 'operator/slot-reconcile';
 
 /** Documents that hold the bare value. */
 const BARE_KEYS: ReadonlyMap<string, string> = new Map([
   ['session.stop.push.data.switch#@#9600#@#CONFIG', STOP_PUSH_KEY],
   ['session.push.switch.gray.open#@#9600#@#CONFIG', GRAY_PUSH_KEY],
 ]);
+
+/** Keys that operators own. */
+const OPERATOR_KEY = /^(switch|operator|persistent)\//;
 
 const text = Type.String({ minLength: 1, maxLength: 1024 });
 const dataBody = Type.Object(
@@ -138,6 +139,21 @@ const keyQuery = Type.Object({ key: Type.String({ minLength: 1, maxLength: 1024 
 export const DOCUMENTS: readonly Endpoint<MetaContext>[] = [
   endpoint({
     method: 'GET',
+    path: '/registry/v1/docs',
+    query: Type.Object({ prefix: Type.Optional(Type.String({ maxLength: 1024 })) }),
+    leader: true,
+    doc: 'Operator documents whose key starts with `prefix`.',
+    handle: async (context, { query }) => {
+      const docs = await context.role.tier.admin.listDocs(query.prefix ?? '');
+      return json(
+        docs
+          .filter(({ key }) => OPERATOR_KEY.test(key))
+          .map(({ key, value, version }) => ({ key, value, version })),
+      );
+    },
+  }),
+  endpoint({
+    method: 'GET',
     path: '/registry/v1/doc',
     query: keyQuery,
     leader: true,
@@ -182,7 +198,7 @@ export const DOCUMENTS: readonly Endpoint<MetaContext>[] = [
 
 /** Only documents that operators own; the slot table and its like are the leader's. */
 function checkKey(key: string): void {
-  if (!/^(switch|operator|persistent)\//.test(key)) {
+  if (!OPERATOR_KEY.test(key)) {
     throw new ServerError('SR_HTTP_INPUT', 'parameter key must start with switch/, operator/ or persistent/');
   }
 }
