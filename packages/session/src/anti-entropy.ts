@@ -3,12 +3,13 @@
  * holds and watches, slot by slot, when a link comes up, when the table changes and every few seconds; lists only what differs. What
  * the leader lacks is written again, what it holds for this process and the session does not is removed there.
  */
-import type { BoltChannel, Clock, ReplyHandler, RpcError } from '@sofa-registry/runtime';
+import type { BoltChannel, Clock, ReplyHandler, RpcError, Timer } from '@sofa-registry/runtime';
 import {
   AccessCode,
   CODEC_INTERNAL,
   Compare,
   CompareReply,
+  digestBytes,
   type Frame,
   Interests,
   InterestsReply,
@@ -22,6 +23,9 @@ import type { SessionMetrics } from './metrics.ts';
 import type { RegistrationStore } from './registration-store.ts';
 import type { SessionPublisher } from './registrations.ts';
 import type { SessionTunables } from './settings.ts';
+
+/** Wait before a leader that is still collecting is compared with again. */
+const RECHECK_MS = 250;
 
 /** What the comparison needs. */
 export interface AntiEntropyPorts {
@@ -57,6 +61,9 @@ export class AntiEntropy implements ReplyHandler<string> {
   /** Slots a listing is under way for. */
   readonly #listing = new Set<number>();
   readonly #interesting = new Set<number>();
+  /** Leaders that are still collecting what the sessions hold. */
+  readonly #collecting = new Set<string>();
+  #recheck: Timer | null = null;
   readonly #listings: ReplyHandler<ListingRun>;
   readonly #interests: ReplyHandler<number>;
 
@@ -94,8 +101,8 @@ export class AntiEntropy implements ReplyHandler<string> {
       if (slotLeader !== leader || state === undefined) continue;
       slots.push({
         slot: id,
-        publishers: wordsOf(state.publishers.words),
-        interests: wordsOf(state.interests.words),
+        publishers: digestBytes(state.publishers),
+        interests: digestBytes(state.interests),
       });
     }
     if (slots.length === 0) return;
@@ -142,10 +149,27 @@ export class AntiEntropy implements ReplyHandler<string> {
         continue;
       }
       if (this.#ports.store.slots[slot] === undefined) continue;
+      if (code === AccessCode.migrating) this.#recheckSoon(leader);
       if (publishersDiffer || interestsDiffer) metrics.compareDiffer.value++;
       if (publishersDiffer) this.#list(leader, slot);
       if (interestsDiffer) this.tellInterests(slot);
     }
+  }
+
+  /** Stops the timer. */
+  stop(): void {
+    this.#recheck?.cancel();
+  }
+
+  /** The leader does not serve the slot yet: what it will say then cannot wait for the next round. */
+  #recheckSoon(leader: string): void {
+    this.#collecting.add(leader);
+    this.#recheck ??= this.#ports.clock.setTimer(RECHECK_MS, () => {
+      this.#recheck = null;
+      const leaders = [...this.#collecting];
+      this.#collecting.clear();
+      for (const each of leaders) this.compare(each);
+    });
   }
 
   failed(leader: string, _error: RpcError): void {
@@ -215,11 +239,4 @@ export class AntiEntropy implements ReplyHandler<string> {
     const reply = InterestsReply.decode(frame.content);
     for (const { dataInfoId, version } of reply.differing) this.#ports.differs(dataInfoId, version);
   }
-}
-
-/** A digest's words as 16 bytes. */
-function wordsOf(words: Uint32Array): Buffer {
-  const out = Buffer.allocUnsafe(16);
-  for (let i = 0; i < 4; i++) out.writeUInt32BE(words[i], i * 4);
-  return out;
 }

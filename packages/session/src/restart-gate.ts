@@ -1,16 +1,19 @@
 /**
  * After a restart of the whole cluster (design section 5, law 3): meta remembers how many publishers there were, and first
- * pushes wait until nearly as many are back or the hold ends, so that no client's list is replaced by a partial one. Pure.
+ * pushes wait until they are back or the hold ends, so that no client's list is replaced by a partial one. Pure.
  *
- * Meta sums what the sessions report and tells 0 when the cluster is not restarting, or not any more; a session that holds
- * nearly all of them itself knows at once.
+ * Meta sums what the sessions report; it tells 0 when the cluster is not restarting, or when nearly all are back. Nearly all is
+ * not all: the gate then waits until no publisher has come for a moment, so that the last ones are not missing in their lists.
+ * A session that holds all of them itself knows at once.
  */
 
 /** Options of {@link RestartGate}. */
 export interface RestartGateOptions {
   readonly holdMs: number;
-  /** Share of the expected publishers that ends the wait. */
+  /** Share of the expected publishers that counts as nearly all. */
   readonly backShare: number;
+  /** Time without a new publisher that ends the wait once nearly all are back. */
+  readonly settleMs: number;
 }
 
 /** The gate. */
@@ -19,6 +22,8 @@ export class RestartGate {
   #openedMs = 0;
   #closed = false;
   #decided = false;
+  #publishers = 0;
+  #grownMs = 0;
 
   constructor(options: RestartGateOptions) {
     this.#options = options;
@@ -34,14 +39,22 @@ export class RestartGate {
     if (this.#decided) return;
     this.#decided = true;
     this.#openedMs = nowMs;
+    this.#grownMs = nowMs;
     this.#closed = expectedPublishers > 0 && this.#options.holdMs > 0;
   }
 
   /** @returns true if the gate has opened just now */
   check(nowMs: number, expectedPublishers: number, ownPublishers: number): boolean {
     if (!this.#closed) return false;
-    const back = ownPublishers >= this.#options.backShare * expectedPublishers;
-    if (!back && nowMs < this.#openedMs + this.#options.holdMs) return false;
+    if (ownPublishers > this.#publishers) {
+      this.#publishers = ownPublishers;
+      this.#grownMs = nowMs;
+    }
+    const { backShare, settleMs, holdMs } = this.#options;
+    const all = expectedPublishers > 0 && ownPublishers >= expectedPublishers;
+    const nearlyAll = ownPublishers >= backShare * expectedPublishers;
+    const settled = nearlyAll && nowMs >= this.#grownMs + settleMs;
+    if (!all && !settled && nowMs < this.#openedMs + holdMs) return false;
     this.#closed = false;
     return true;
   }

@@ -97,8 +97,8 @@ export class SessionServer {
     this.#startedMs = clock.wallMs();
     this.#tag = random.uint32();
     this.#store = new RegistrationStore(config.slotConfig.slotCount);
-    const { holdMs, restartBackShare } = this.#settings;
-    this.#gate = new RestartGate({ holdMs, backShare: restartBackShare });
+    const { holdMs, restartBackShare, restartSettleMs } = this.#settings;
+    this.#gate = new RestartGate({ holdMs, backShare: restartBackShare, settleMs: restartSettleMs });
     this.#meta = this.#makeMeta();
     this.#engine = this.#makeEngine();
     this.#data = this.#makeDataSide();
@@ -315,6 +315,8 @@ export class SessionServer {
 
   #checkGate(nowMs: number): void {
     const { expectedPublishers } = this.#meta.view;
+    // What the sessions hold together is known to meta only: tell and ask more often than each second.
+    if (this.#gate.closed) this.#meta.beatSoon();
     if (!this.#gate.check(nowMs, expectedPublishers, this.#store.counts.publishers)) return;
     this.#ports.logger.info('first pushes begin', {
       publishers: this.#store.counts.publishers,

@@ -261,7 +261,15 @@ export const SESSION_SETTINGS = Object.freeze({
     0,
     1,
     'share',
-    'Share of the expected publishers that ends the wait after a restart of everything.',
+    'Share of the expected publishers that counts as nearly all after a restart of everything.',
+    'design 5',
+  ),
+  restartSettleMs: number(
+    2000,
+    0,
+    60_000,
+    'ms',
+    'Time without a new publisher that ends the wait once nearly all are back.',
     'design 5',
   ),
   drainMs: number(

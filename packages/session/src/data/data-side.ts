@@ -96,6 +96,7 @@ export class DataSide {
   stop(): void {
     this.forwarder.stop();
     this.subscriptions.stop();
+    this.antiEntropy.stop();
     this.links.close();
   }
 
