@@ -9,3 +9,16 @@ export {
   tableStable,
 } from './core/slot-allocator.ts';
 export { ZONE_SKEW_MAX } from './core/slot-targets.ts';
+export { NotLeaderError, UnknownNodeError } from './errors.ts';
+export { MetaAdmin } from './meta-admin.ts';
+export type { LeaderInfo, MetaInspect, SlotReportRow, StoreInfo, TableStatus } from './meta-inspect.ts';
+export { MetaServer, type MetaPorts } from './meta-server.ts';
+export { DRAINING_DOC, PROTECTION_DOC, RECONCILE_DOC } from './operator-docs.ts';
+export {
+  META_DEFAULTS,
+  META_SETTINGS,
+  type MetaConfig,
+  type MetaTunables,
+  type Setting,
+  tunablesOf,
+} from './settings.ts';

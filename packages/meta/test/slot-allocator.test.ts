@@ -57,6 +57,8 @@ function checkLimits(world: World, before: SlotTable, made: Arrangement): void {
   const orphans = before.slots.some((s) => !world.nodes.has(s.leader));
   if (orphans) throw new Error('I16: planned move while a slot has no leader');
   for (const slot of made.table.slots) {
+    const old = before.slots[slot.id];
+    if (old.leader === slot.leader && old.followers.length === slot.followers.length) continue;
     const copies = world.nodes.get(slot.leader)?.copies.get(slot.id);
     if (made.kind !== 'copy' && copies?.complete !== true)
       throw new Error('planned move left an incomplete leader');

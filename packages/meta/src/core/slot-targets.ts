@@ -12,7 +12,7 @@ export const ZONE_SKEW_MAX = 2;
 function zoneQuotas(plan: SlotPlan): number[] {
   const { slotCount, want, zoneCount, activeCount } = plan;
   const total = slotCount * want;
-  const sizes = new Array<number>(zoneCount).fill(0);
+  const sizes = Array.from({ length: zoneCount }, () => 0);
   for (let i = 0; i < plan.nodes.length; i++) if (plan.active[i] === 1) sizes[plan.zoneOf[i]]++;
   const shares = sizes.map((size) => (total * size) / activeCount);
   const perZoneMax = slotCount * Math.ceil(want / zoneCount);

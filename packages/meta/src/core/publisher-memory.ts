@@ -1,0 +1,73 @@
+/**
+ * How many publishers the cluster had before all its sessions restarted (design 5; never which ones). Sessions hold their first
+ * pushes until nearly as many are back. Pure.
+ *
+ * The memory names the sessions that were counted. As long as one of them lives the registry has not restarted, and nothing is
+ * handed out. When all of them are gone, the remembered number is handed out until nearly as many publishers are there again or
+ * the hold is over.
+ */
+
+/** Share of the remembered number from which on all count as back. */
+const BACK_SHARE = 0.95;
+/** The memory is written when the number changed by more than this share. */
+const CHANGE_SHARE = 0.1;
+/** Shortest time between two writes, ms. */
+const WRITE_MS = 3000;
+
+/** What is stored. */
+export interface PublisherCount {
+  readonly count: number;
+  /** Process ids of the sessions that were counted. */
+  readonly sessions: readonly string[];
+}
+
+/** The memory. */
+export class PublisherMemory {
+  readonly #holdMs: number;
+  #count = 0;
+  #sessions = new Set<string>();
+  #restartedMs = -1;
+  #writtenMs = -Infinity;
+  #written: PublisherCount = { count: 0, sessions: [] };
+
+  constructor(holdMs: number) {
+    this.#holdMs = holdMs;
+  }
+
+  /** What a former leader left. */
+  restore(stored: PublisherCount): void {
+    this.#count = stored.count;
+    this.#sessions = new Set(stored.sessions);
+    this.#written = stored;
+  }
+
+  /** The number to hand out now; 0 when no restart is going on. Call with each change of the sessions. */
+  expected(
+    sessions: readonly { readonly processId: string; readonly publishers: number }[],
+    nowMs: number,
+  ): number {
+    const total = sessions.reduce((sum, session) => sum + session.publishers, 0);
+    const survivor = sessions.some((session) => this.#sessions.has(session.processId));
+    if (sessions.length === 0) return this.#count;
+    if (this.#count > 0 && !survivor) {
+      if (this.#restartedMs < 0) this.#restartedMs = nowMs;
+      if (nowMs - this.#restartedMs < this.#holdMs && total < this.#count * BACK_SHARE) return this.#count;
+    }
+    this.#restartedMs = -1;
+    this.#count = total;
+    this.#sessions = new Set(sessions.map((session) => session.processId));
+    return 0;
+  }
+
+  /** What to write now, or null: when it changed enough and the last write is some seconds ago. */
+  due(nowMs: number): PublisherCount | null {
+    if (nowMs - this.#writtenMs < WRITE_MS || this.#restartedMs >= 0) return null;
+    const { count, sessions } = this.#written;
+    const moved = Math.abs(this.#count - count) > count * CHANGE_SHARE;
+    const same = sessions.length === this.#sessions.size && sessions.every((id) => this.#sessions.has(id));
+    if (!moved && (same || this.#count === 0)) return null;
+    this.#writtenMs = nowMs;
+    this.#written = { count: this.#count, sessions: [...this.#sessions] };
+    return this.#written;
+  }
+}

@@ -1,0 +1,123 @@
+/** What an operator can do. Every call works on the leader only. */
+import type { SlotTable } from '@sofa-registry/model';
+import { type Doc, isStoreError, type MetaStore } from '@sofa-registry/store';
+import type { DocMirror } from './doc-mirror.ts';
+import { NotLeaderError, UnknownNodeError } from './errors.ts';
+import { DRAINING_DOC, DRAINING_MAX, parseNames, RECONCILE_DOC } from './operator-docs.ts';
+import type { Term } from './term.ts';
+
+/** Attempts of a change of a shared list against other writers. */
+const ATTEMPTS_MAX = 5;
+/** Wait for a round of the allocator that was asked for. */
+const RETRY_ERRORS = ['SR_STORE_CONFLICT'] as const;
+
+/** Where the calls find the leader's state. */
+export interface AdminPorts {
+  readonly store: MetaStore;
+  readonly docs: DocMirror;
+  /** The term in which this meta may act as leader now, else null. */
+  readonly term: () => Term | null;
+  readonly leader: () => string;
+}
+
+/** Operator's calls. All throw {@link NotLeaderError} on a meta that does not lead, and StoreError when the store refuses or is away. */
+export class MetaAdmin {
+  readonly #ports: AdminPorts;
+
+  constructor(ports: AdminPorts) {
+    this.#ports = ports;
+  }
+
+  /** A document of the store. */
+  async getDoc(key: string): Promise<Doc | null> {
+    this.#term();
+    return this.#ports.store.docs.get(key);
+  }
+
+  /** All documents whose key starts with `prefix`. */
+  async listDocs(prefix: string): Promise<readonly Doc[]> {
+    this.#term();
+    return (await this.#ports.store.docs.list(prefix)).docs;
+  }
+
+  /**
+   * Writes a document. `switch/*` and `operator/*` reach every node within moments.
+   * @param expectVersion version it must be at; 0 = must not exist; absent = whatever there is
+   * @throws SR_STORE_CONFLICT
+   */
+  async putDoc(key: string, value: string, expectVersion?: number): Promise<{ readonly version: number }> {
+    const { term } = this.#term();
+    const expect = expectVersion === undefined ? 'any' : expectVersion === 0 ? 'absent' : expectVersion;
+    const { version } = await this.#ports.store.docs.put(key, value, { expect, fence: { term } });
+    this.#ports.docs.wrote(key, value, version);
+    return { version };
+  }
+
+  /** Removes a document. False when there was none. @throws SR_STORE_CONFLICT */
+  async removeDoc(key: string, expectVersion?: number): Promise<boolean> {
+    const { term } = this.#term();
+    return this.#ports.store.docs.remove(key, { expect: expectVersion ?? 'any', fence: { term } });
+  }
+
+  /**
+   * Takes a node out (or back in): it keeps serving, gets nothing new, its slots move away. Kept in the store: an address stays
+   * drained over restarts of the node and of meta, a process id as long as that process lives.
+   * @throws UnknownNodeError when `on` and no such node is there
+   */
+  async setDraining(addressOrProcessId: string, on: boolean): Promise<void> {
+    const term = this.#term();
+    const known = term
+      .records()
+      .some((node) => node.address === addressOrProcessId || node.processId === addressOrProcessId);
+    if (on && !known) throw new UnknownNodeError(addressOrProcessId);
+    for (let attempt = 1; ; attempt++) {
+      const doc = await this.#ports.store.docs.get(DRAINING_DOC);
+      const names = new Set(parseNames(doc?.value ?? null));
+      if (on) names.add(addressOrProcessId);
+      else {
+        // Undrained by either name, and whatever the node itself asked for.
+        for (const node of term.records()) {
+          if (node.address !== addressOrProcessId && node.processId !== addressOrProcessId) continue;
+          names.delete(node.address);
+          names.delete(node.processId);
+          term.drain(node.processId, false);
+        }
+        names.delete(addressOrProcessId);
+      }
+      if (names.size > DRAINING_MAX) throw new RangeError(`more than ${DRAINING_MAX} drained nodes`);
+      try {
+        await this.putDoc(DRAINING_DOC, JSON.stringify([...names]), doc?.version ?? 0);
+        term.membersChanged();
+        return;
+      } catch (error) {
+        if (!isStoreError(error, ...RETRY_ERRORS) || attempt === ATTEMPTS_MAX) throw error;
+      }
+    }
+  }
+
+  /** Freezes the slot table (`false`) or lets it follow the data nodes again. Fail-over is never frozen. */
+  async setReconcile(on: boolean): Promise<void> {
+    const term = this.#term();
+    await this.putDoc(RECONCILE_DOC, String(on));
+    term.arrangeSoon();
+  }
+
+  /** Whether the slot table follows the data nodes. */
+  async reconcile(): Promise<boolean> {
+    return (await this.getDoc(RECONCILE_DOC))?.value !== 'false';
+  }
+
+  /** Asks the allocator now and answers the table there is then. */
+  async refreshTable(): Promise<SlotTable> {
+    const term = this.#term();
+    term.arrangeSoon();
+    await term.arrange();
+    return term.table;
+  }
+
+  #term(): Term {
+    const term = this.#ports.term();
+    if (term === null) throw new NotLeaderError(this.#ports.leader());
+    return term;
+  }
+}
