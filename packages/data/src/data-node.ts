@@ -33,6 +33,9 @@ import { Notifier } from './notifier.ts';
 import { ParkedRequests } from './parked.ts';
 import type { DataTunables } from './settings.ts';
 import { SlotBoard } from './slot-board.ts';
+import { ReplicaFeeds } from './replica-feed.ts';
+import { ReplicaFollower } from './replica-follower.ts';
+import { ReplicaSource } from './replica-source.ts';
 import { Sweeper } from './sweeper.ts';
 import { WriteHandler } from './write-handler.ts';
 
@@ -51,6 +54,9 @@ export class DataNode implements BoltHandler<Link> {
   readonly #compares: CompareHandler;
   readonly #leases: LeaseKeeper;
   readonly #sweeper: Sweeper;
+  readonly #feeds: ReplicaFeeds;
+  readonly #source: ReplicaSource;
+  readonly #follower: ReplicaFollower;
   #assessTimer: Timer | null = null;
 
   constructor(
@@ -69,11 +75,14 @@ export class DataNode implements BoltHandler<Link> {
       {
         opened: (slot) => this.#opened(slot),
         closed: (slot) => this.#closed(slot),
-        handOver: () => false,
-        tableApplied: () => this.#parked.wake(),
+        handOver: (slot, oldLeader) => this.#follower.handOver(slot, oldLeader),
+        tableApplied: () => this.#tableApplied(),
       },
-      (slot) => slot.complete,
+      (slot) => this.#follower.copyComplete(slot),
     );
+    this.#feeds = new ReplicaFeeds(state, this.board);
+    this.#source = new ReplicaSource(state, this.#feeds);
+    this.#follower = new ReplicaFollower(state, this.board);
     this.#links = new LinkTable(state, {
       joined: (link) => this.#joined(link),
       left: (link) => this.#left(link),
@@ -89,6 +98,7 @@ export class DataNode implements BoltHandler<Link> {
   start(): void {
     this.#leases.start();
     this.#sweeper.start();
+    this.#feeds.start();
     this.#assessTimer = every(this.state.ports.clock, ASSESS_MS, () => this.board.assessAll());
     this.viewChanged();
   }
@@ -97,6 +107,8 @@ export class DataNode implements BoltHandler<Link> {
   stop(reason: string): void {
     this.#leases.stop();
     this.#sweeper.stop();
+    this.#feeds.stop();
+    this.#follower.stop();
     this.#assessTimer?.cancel();
     this.#parked.clear();
     for (const link of this.state.links) link.channel.destroy(reason);
@@ -151,6 +163,7 @@ export class DataNode implements BoltHandler<Link> {
 
   drained(channel: BoltChannel<Link>): void {
     this.#notifier.drained(channel.userData);
+    this.#feeds.drained(channel.userData);
   }
 
   crashed(channel: BoltChannel<Link>, error: unknown): void {
@@ -196,10 +209,17 @@ export class DataNode implements BoltHandler<Link> {
     if (link.node === null) return false;
     switch (frame.className) {
       case Follow.className:
+        this.#feeds.follow(link, frame);
+        return true;
       case HandOver.className:
+        this.#feeds.handOver(link, frame);
+        return true;
       case CopyList.className:
+        this.#source.list(link, frame);
+        return true;
       case CopyData.className:
-        return false;
+        this.#source.data(link, frame);
+        return true;
       default:
         return false;
     }
@@ -212,8 +232,15 @@ export class DataNode implements BoltHandler<Link> {
 
   #left(link: Link): void {
     this.#notifier.detach(link);
+    this.#feeds.left(link);
     this.#parked.drop(link);
     if (link.owner !== null) this.board.censusChanged();
+  }
+
+  #tableApplied(): void {
+    this.#feeds.tableApplied();
+    this.#follower.tableApplied();
+    this.#parked.wake();
   }
 
   #opened(slot: HeldSlot): void {

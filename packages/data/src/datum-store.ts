@@ -380,8 +380,9 @@ export class DatumStore {
     stamp: number,
   ): void {
     slot.sequence++;
-    if (slot.log !== null)
-      slot.log.push({ datum, datumVersion: datum.version, record, registerId, version, stamp });
+    if (slot.log === null) return;
+    slot.log.push({ datum, datumVersion: datum.version, record, registerId, version, stamp });
+    slot.logged?.(slot.id);
   }
 
   #queueSweep(datum: Datum): void {

@@ -42,6 +42,11 @@ export class HeldSlot {
   readonly heard = new Set<string>();
   /** While > 0: the old leader's last changes are awaited until then (monotonic ms). */
   handOverUntilMs = 0;
+  /** Stream of the old leader, and how far it was applied. */
+  handOverStream = 0;
+  handOverSequence = 0;
+  /** Follower: the copy differs from its leader's, a repair has not ended. */
+  damaged = false;
   /** Leader epoch another node claimed for the slot; at or above our own we do not lead any more, whatever our table says. */
   fencedBelow = 0;
 

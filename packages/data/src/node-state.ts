@@ -51,6 +51,9 @@ export class NodeState {
   readonly links = new Set<Link>();
   /** Called when a datum's version moved; set by the notifier. */
   onChanged: (datum: Datum, from: number) => void = () => undefined;
+  /** Called when an operation was logged; set by the feeds. */
+  onLogged: (slotId: number) => void = () => undefined;
+  readonly #logged = (slotId: number): void => this.onLogged(slotId);
   /** Epoch of the table that was applied last. */
   tableEpoch = 0;
 
@@ -93,6 +96,8 @@ export class NodeState {
 
   /** A store for a slot that is gained without a copy. */
   newStore(id: number): SlotStore {
-    return new SlotStore(id);
+    const store = new SlotStore(id);
+    store.logged = this.#logged;
+    return store;
   }
 }

@@ -82,6 +82,7 @@ export class SlotBoard {
     if (leaderEpoch <= slot.fencedBelow) return;
     slot.fencedBelow = leaderEpoch;
     if (slot.role === 'leader' && !slot.leads) {
+      slot.complete = slot.readable;
       slot.readable = false;
       this.#events.closed(slot);
     }
@@ -144,6 +145,8 @@ export class SlotBoard {
       const complete = slot.role === 'follower' && this.#copyComplete(slot);
       const promoted = slot.role === 'follower';
       slot.store ??= state.newStore(slot.id);
+      slot.handOverStream = slot.store.stream;
+      slot.handOverSequence = slot.store.sequence;
       slot.store.stream = state.hybrid.next();
       slot.store.log = null;
       slot.gain(placed.leaderEpoch, complete, nowMs);
@@ -160,7 +163,7 @@ export class SlotBoard {
   #follow(slot: HeldSlot, placed: Slot): void {
     if (slot.role === 'leader') {
       // Demoted, not dropped: the copy stays, and its log until the new leader has what it lacks.
-      const complete = slot.readable;
+      const complete = slot.leads ? slot.readable : slot.complete;
       slot.lose('follower');
       slot.complete = complete;
       this.#events.closed(slot);

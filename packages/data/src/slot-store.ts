@@ -20,6 +20,8 @@ export class SlotStore {
   stream = 0;
   /** Latest operations; null where nobody follows. */
   log: OpLog | null = null;
+  /** Told after an operation was logged. */
+  logged: ((slotId: number) => void) | null = null;
 
   constructor(id: number) {
     this.id = id;

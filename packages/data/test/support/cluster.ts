@@ -7,7 +7,15 @@ import {
   type Slot,
   type SlotTable,
 } from '@sofa-registry/model';
-import { BoltChannel, ManualClock, memoryLogger, memoryNetwork, seededRandom } from '@sofa-registry/runtime';
+import {
+  BoltChannel,
+  type Connection,
+  ManualClock,
+  memoryLogger,
+  memoryNetwork,
+  type Network,
+  seededRandom,
+} from '@sofa-registry/runtime';
 import { DataNode, type DataTunables, dataTunables } from '../../src/index.ts';
 import type { Link } from '../../src/link.ts';
 import { SLOT_COUNT } from './records.ts';
@@ -46,7 +54,17 @@ export class TestView implements ClusterView {
 export class TestCluster {
   readonly clock = new ManualClock();
   readonly logger = memoryLogger();
-  readonly network = memoryNetwork({ clock: this.clock });
+  readonly #streams = memoryNetwork({ clock: this.clock });
+  /** Connections that were opened, newest last. */
+  readonly opened: Connection[] = [];
+  readonly network: Network = {
+    listen: (address, accept) => this.#streams.listen(address, accept),
+    connect: async (address, options) => {
+      const connection = await this.#streams.connect(address, options);
+      this.opened.push(connection);
+      return connection;
+    },
+  };
   readonly view = new TestView();
   readonly nodes = new Map<string, DataNode>();
   readonly #listeners = new Map<string, { close(): Promise<void> }>();
@@ -84,6 +102,12 @@ export class TestCluster {
     return node;
   }
 
+  /** Cuts the links of `follower` to `leader`; they come back by themselves. */
+  cut(leader: string, follower: string): void {
+    const links = this.nodes.get(leader)?.state.links ?? [];
+    for (const link of links) if (link.node?.address === follower) link.channel.destroy('cut');
+  }
+
   /** As if SIGKILL. */
   async killData(address: string): Promise<void> {
     await this.#listeners.get(address)?.close();
@@ -110,8 +134,8 @@ export class TestCluster {
     if (changed) this.changed();
   }
 
-  changed(): void {
-    for (const node of this.nodes.values()) node.viewChanged();
+  changed(only?: string): void {
+    for (const [address, node] of this.nodes) if (only === undefined || only === address) node.viewChanged();
   }
 
   async stop(): Promise<void> {
