@@ -144,12 +144,15 @@ describe('a follower', () => {
     cluster.setTable(() => [ONE, TWO], false);
     two = await cluster.startData(TWO);
     cluster.changed();
-    for (let i = 0; i < 200 && store(two).publishers < 10; i++) {
-      cluster.clock.advanceSync(0);
-      await null;
-    }
-    cluster.cut(ONE, TWO);
-    await cluster.clock.settle();
+    // Cut the link in the middle: after the first data have been copied.
+    const { replace } = two.state.store;
+    let copied = 0;
+    two.state.store.replace = function (...args) {
+      if (++copied === 5) cluster.cut(ONE, TWO);
+      return replace.apply(this, args);
+    };
+    for (let ms = 0; ms < 1000 && copied < 5; ms++) await cluster.clock.advance(1);
+    expect(store(two).publishers).toBeGreaterThan(0);
     expect(store(two).publishers).toBeLessThan(60);
     expect(two.reports()[1].complete).toBe(false);
     await cluster.clock.advance(1000);
@@ -260,6 +263,25 @@ describe('planned hand-over', () => {
     expectEqualCopies(two, one);
     expect(one.reports().every(({ role, complete }) => role === 0 && complete)).toBe(true);
     expect(two.state.metrics.dataCopied.value).toBe(0);
+  });
+
+  it('gives a new version to what the last changes add to a write that came first', async () => {
+    await start();
+    await session.register(ID, record('a', 1, 0));
+    const stream = cluster.opened[0];
+    stream.pause();
+    await session.register(ID, record('b', 1, 0));
+    cluster.setTable(() => [TWO, ONE]);
+    await session.connect(TWO);
+    await session.register(ID, record('c', 1, 0));
+    const before = store(two).data.get(ID);
+    const known = before?.version as number;
+    expect([...(before?.publishers.keys() ?? [])]).toEqual(['a', 'c']);
+    stream.resume();
+    await cluster.clock.settle();
+    const after = store(two).data.get(ID);
+    expect([...(after?.publishers.keys() ?? [])].sort()).toEqual(['a', 'b', 'c']);
+    expect(after?.version).toBeGreaterThan(known);
   });
 
   it('makes the old leader stop at once, even before it has the table', async () => {
