@@ -1,8 +1,7 @@
 /** What a session keeps per client connection. Hot path: plain fields, sets made only when needed. */
 import type { BoltChannel } from '@sofa-registry/runtime';
-import type { PushTarget } from './push/push-target.ts';
+import type { PushTarget, TargetSet } from './push/push-target.ts';
 import type { SessionPublisher, SessionWatcher } from './registrations.ts';
-import type { ServiceEntry } from './service-entry.ts';
 
 /** What an SDK said in its hello (wire internal/client-link). */
 export interface SdkHello {
@@ -28,8 +27,7 @@ export class ClientConnection {
   /** Publishers this connection owns. */
   publishers: Set<SessionPublisher> | null = null;
   watchers: Set<SessionWatcher> | null = null;
-  /** Push targets by service; several of one service (scopes) are chained. */
-  targets: Map<ServiceEntry, PushTarget> | null = null;
+  targets: TargetSet | null = null;
   /** Targets that wait until the socket has drained. */
   parked: PushTarget[] = [];
   /** Publishers, subscribers and watchers held. */

@@ -170,17 +170,17 @@ export class RegistrationStore {
 
   /** Stores a subscriber; the caller has detached the one it replaces from its target. */
   putSubscriber(subscriber: SessionSubscriber): void {
-    const { service } = subscriber;
+    const { service, connection } = subscriber.target;
     service.subscribers ??= new Map();
     if (!service.subscribers.has(subscriber.registerId)) this.counts.subscribers++;
     service.subscribers.set(subscriber.registerId, subscriber);
-    subscriber.connection.registrations++;
+    connection.registrations++;
   }
 
   /** Removes a subscriber if it is the one held. The entry stays: its datum lingers. */
   removeSubscriber(subscriber: SessionSubscriber): boolean {
-    const { service } = subscriber;
-    subscriber.connection.registrations--;
+    const { service, connection } = subscriber.target;
+    connection.registrations--;
     if (service.subscribers?.get(subscriber.registerId) !== subscriber) return false;
     service.subscribers.delete(subscriber.registerId);
     this.counts.subscribers--;

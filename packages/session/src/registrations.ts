@@ -1,5 +1,5 @@
 /** What a session holds for its clients: the truth about publications (design law 1). */
-import type { PublisherRecord, Scope } from '@sofa-registry/model';
+import type { PublisherRecord } from '@sofa-registry/model';
 import type { ClientConnection } from './client-connection.ts';
 import type { PushTarget } from './push/push-target.ts';
 import type { ServiceEntry } from './service-entry.ts';
@@ -13,21 +13,17 @@ export interface SessionPublisher extends PublisherRecord {
   hidden: boolean;
 }
 
-/** A subscriber: one registration; pushes are made per target. */
+/** A subscriber: one registration. Service, connection and scope are its target's. */
 export interface SessionSubscriber {
   readonly registerId: string;
-  readonly service: ServiceEntry;
-  readonly connection: ClientConnection;
+  readonly target: PushTarget;
   readonly version: number;
   readonly stamp: number;
   readonly zone: string;
   readonly appName: string;
   readonly clientTimestamp: number;
   readonly attributes: ReadonlyMap<string, string> | null;
-  readonly scope: Scope;
   readonly acceptEncoding: string;
-  readonly acceptMulti: boolean;
-  readonly target: PushTarget;
 }
 
 /** A configurator: gets one push without content (wire 4.6). */

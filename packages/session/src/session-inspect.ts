@@ -118,7 +118,7 @@ export class SessionInspect {
         if (item.clientAddress === address) publishers.push(publisherView(item));
       }
       for (const item of service.subscribers?.values() ?? []) {
-        if (item.connection.address === address) subscribers.push(subscriberView(item));
+        if (item.target.connection.address === address) subscribers.push(subscriberView(item));
       }
       for (const item of service.watchers?.values() ?? []) {
         if (item.connection.address === address) watchers.push(watcherView(item));
@@ -207,9 +207,10 @@ function registered(service: ServiceEntry): boolean {
 
 function commonView(
   item: SessionPublisher | SessionSubscriber | SessionWatcher,
+  service: ServiceEntry,
   clientAddress: string,
 ): RegistrationView {
-  const { dataInfoId, dataId, instanceId, group } = item.service;
+  const { dataInfoId, dataId, instanceId, group } = service;
   const { registerId, zone, appName, version, stamp, clientTimestamp, attributes } = item;
   return {
     dataInfoId,
@@ -228,22 +229,26 @@ function commonView(
 }
 
 function publisherView(item: SessionPublisher): PublisherView {
-  return { ...commonView(item, item.clientAddress), payload: item.payload, held: item.connection === null };
+  return {
+    ...commonView(item, item.service, item.clientAddress),
+    payload: item.payload,
+    held: item.connection === null,
+  };
 }
 
 function subscriberView(item: SessionSubscriber): SubscriberView {
-  const { scope, acceptEncoding, acceptMulti, target } = item;
-  const { pushedVersion, pushedCount } = target;
+  const { target, acceptEncoding } = item;
+  const { scope, multi, pushedVersion, pushedCount, service, connection } = target;
   return {
-    ...commonView(item, item.connection.address),
+    ...commonView(item, service, connection.address),
     scope,
     acceptEncoding,
-    acceptMulti,
+    acceptMulti: multi,
     pushedVersion,
     pushedCount,
   };
 }
 
 function watcherView(item: SessionWatcher): WatcherView {
-  return { ...commonView(item, item.connection.address), pushedVersion: item.pushedVersion };
+  return { ...commonView(item, item.service, item.connection.address), pushedVersion: item.pushedVersion };
 }

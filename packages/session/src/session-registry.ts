@@ -17,7 +17,7 @@ import type { Subscriptions } from './data/subscriptions.ts';
 import type { SessionMetrics } from './metrics.ts';
 import type { ConfigPush } from './push/config-push.ts';
 import type { PushEngine } from './push/push-engine.ts';
-import { attachTarget, detachTarget, findTarget, PushTarget } from './push/push-target.ts';
+import { attachTarget, detachTarget, PushTarget } from './push/push-target.ts';
 import { isNewer, type RegistrationStore } from './registration-store.ts';
 import type { SessionPublisher, SessionSubscriber } from './registrations.ts';
 import type { ServiceEntry } from './service-entry.ts';
@@ -159,7 +159,7 @@ export class SessionRegistry {
       return null;
     }
     const refused =
-      held === undefined || held.connection !== connection ? this.#room(connection, service) : null;
+      held === undefined || held.target.connection !== connection ? this.#room(connection, service) : null;
     if (refused !== null) return refused;
     this.#subscribe(connection, message, service, held, version, stamp);
     metrics.registered.subscriber.value++;
@@ -180,23 +180,19 @@ export class SessionRegistry {
     const multi = message.acceptMulti && scope === 'global';
     const target = this.#target(connection, service, scope, multi, clock.monoMs());
     const stays = held !== undefined && held.target === target;
-    if (stays) held.connection.registrations--;
-    else target.registerIds.push(registerId);
+    if (held !== undefined) held.target.connection.registrations--;
+    if (!stays) target.registerIds = [...target.registerIds, registerId];
     if (held !== undefined && !stays) this.#leaveTarget(held);
     store.putSubscriber({
       registerId,
-      service,
-      connection,
+      target,
       version,
       stamp,
       zone: orDefault(message.zone, DEFAULT_ZONE),
       appName: message.appName ?? '',
       clientTimestamp: Number(message.timestamp),
       attributes: attributesOf(message),
-      scope,
       acceptEncoding: message.acceptEncoding ?? '',
-      acceptMulti: message.acceptMulti,
-      target,
     });
     subscriptions.watch(service);
     engine.subscribed(target);
@@ -209,7 +205,7 @@ export class SessionRegistry {
     multi: boolean,
     nowMs: number,
   ): PushTarget {
-    const known = findTarget(connection, service, scope, multi, '');
+    const known = connection.targets?.find(service, scope, multi, '') ?? null;
     if (known !== null) return known;
     const target = new PushTarget(service, connection, scope, multi, '', nowMs);
     attachTarget(target);
@@ -219,9 +215,7 @@ export class SessionRegistry {
   /** Takes a subscriber off its target; the target goes with its last one. */
   #leaveTarget(subscriber: SessionSubscriber): void {
     const { target } = subscriber;
-    const at = target.registerIds.indexOf(subscriber.registerId);
-    if (at >= 0) target.registerIds.splice(at, 1);
-    subscriber.connection.registrations--;
+    target.registerIds = target.registerIds.filter((registerId) => registerId !== subscriber.registerId);
     if (target.registerIds.length > 0) return;
     detachTarget(target);
     this.#parts.engine.removed(target);
@@ -231,7 +225,8 @@ export class SessionRegistry {
     const { store, subscriptions } = this.#parts;
     this.#leaveTarget(subscriber);
     store.removeSubscriber(subscriber);
-    if (subscriber.service.subscribers === null) subscriptions.unwatch(subscriber.service);
+    const { service } = subscriber.target;
+    if (service.subscribers === null) subscriptions.unwatch(service);
   }
 
   /** ConfiguratorRegister: kept, and answered with one push without content (wire 4.6). */
@@ -285,16 +280,14 @@ export class SessionRegistry {
   connectionClosed(connection: ClientConnection): Set<SessionPublisher> | null {
     const { store, engine, subscriptions } = this.#parts;
     connection.closed = true;
-    for (const head of connection.targets?.values() ?? []) {
-      const { service } = head;
-      for (let target: PushTarget | null = head; target !== null; target = target.next) {
-        for (const registerId of target.registerIds as string[]) {
-          const subscriber: SessionSubscriber | undefined = service.subscribers?.get(registerId);
-          if (subscriber?.target === target) store.removeSubscriber(subscriber);
-        }
-        detachTarget(target);
-        engine.removed(target);
+    for (const target of connection.targets?.all() ?? []) {
+      const { service } = target;
+      for (const registerId of target.registerIds) {
+        const subscriber = service.subscribers?.get(registerId);
+        if (subscriber?.target === target) store.removeSubscriber(subscriber);
       }
+      detachTarget(target);
+      engine.removed(target);
       if (service.subscribers === null) subscriptions.unwatch(service);
     }
     engine.closed(connection);

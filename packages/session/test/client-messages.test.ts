@@ -236,6 +236,26 @@ describe('registrations', () => {
     expect((await publish(client, 'c2')).success).toBe(true);
   });
 
+  it('counts what a connection holds exactly, through re-registration, removal and moves', async () => {
+    cluster = await TestCluster.start({ registrationsPerConnectionMax: 2 });
+    const client = await cluster.client();
+    const other = await cluster.client();
+    const subscribe = async (from: TestClient, registId: string, version = 1, scope = 'zone') =>
+      (await cluster.run(from.subscribe({ dataId: 's', registId, version, scope }))).success;
+    for (let version = 1; version < 10; version += 2) {
+      expect(await subscribe(client, 'a', version)).toBe(true);
+      expect(await subscribe(client, 'a', version, 'global')).toBe(true);
+      const removal = { dataId: 's', registId: 'a', version: version + 1, eventType: 'UNREGISTER' };
+      await cluster.run(client.subscribe(removal));
+    }
+    expect(await subscribe(client, 'b')).toBe(true);
+    expect(await subscribe(client, 'c')).toBe(true);
+    expect(await subscribe(client, 'd')).toBe(false);
+    expect(await subscribe(other, 'b')).toBe(true);
+    expect(await subscribe(client, 'd')).toBe(true);
+    expect(await subscribe(client, 'e')).toBe(false);
+  });
+
   it('stays exact with 10,000 publishers of one id', async () => {
     cluster = await TestCluster.start();
     const client = await cluster.client();

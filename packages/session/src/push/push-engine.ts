@@ -25,7 +25,7 @@ import type { ServiceEntry } from '../service-entry.ts';
 import type { SessionTunables } from '../settings.ts';
 import { debounceMs, fanoutDueMs } from './debounce.ts';
 import { type EncodedView, fullBody, multiBody, type PushPlace, sdkBody } from './push-bodies.ts';
-import { PushState, type PushTarget } from './push-target.ts';
+import { type PushFlight, PushState, type PushTarget, type PushTrouble } from './push-target.ts';
 
 /** What the engine asks its owner. */
 export interface PushGate {
@@ -60,7 +60,7 @@ interface FanOut {
 }
 
 /** The engine. */
-export class PushEngine implements ReplyHandler<PushTarget> {
+export class PushEngine implements ReplyHandler<PushFlight> {
   readonly #ports: PushEnginePorts;
   readonly #first: PushTarget[] = [];
   #firstAt = 0;
@@ -160,8 +160,9 @@ export class PushEngine implements ReplyHandler<PushTarget> {
   scan(): void {
     const nowMs = this.#ports.clock.monoMs();
     for (const target of this.#lagging) {
-      if (target.pausedUntilMs > nowMs) continue;
-      target.attempts = 0;
+      const { trouble } = target;
+      if (trouble !== null && trouble.pausedUntilMs > nowMs) continue;
+      if (trouble !== null) trouble.attempts = 0;
       this.#ready(target, false);
     }
   }
@@ -201,31 +202,32 @@ export class PushEngine implements ReplyHandler<PushTarget> {
   }
 
   /** The push was acknowledged; the content of a Result is not looked at (wire 2.2). */
-  reply(target: PushTarget, frame: Frame): void {
-    this.#landed(target);
+  reply(flight: PushFlight, frame: Frame): void {
+    this.#landed(flight);
     const { metrics } = this.#ports;
+    const { target } = flight;
     if (target.removed) return;
     if (this.#resync(target, frame)) {
       metrics.pushResync.value++;
       // A client that refuses even the whole list would be pushed to for ever: that is a failure like any other.
-      if (target.sentDelta) this.#startOver(target);
+      if (flight.delta) this.#startOver(target);
       else this.#retry(target);
       return;
     }
     metrics.pushAcked.value++;
-    target.failures = 0;
-    target.attempts = 0;
-    this.#observeDelay(target);
-    if (target.sentVersion > target.pushedVersion) target.pushedVersion = target.sentVersion;
-    target.clientVersion = target.sentVersion;
-    target.pushedCount = target.sentCount;
+    target.trouble = null;
+    this.#observeDelay(flight);
+    if (flight.version > target.pushedVersion) target.pushedVersion = flight.version;
+    target.clientVersion = flight.version;
+    target.pushedCount = flight.count;
     target.state = PushState.idle;
     if (this.#behind(target)) this.#afterChange(target);
   }
 
   /** The push failed. */
-  failed(target: PushTarget, error: RpcError): void {
-    this.#landed(target);
+  failed(flight: PushFlight, error: RpcError): void {
+    this.#landed(flight);
+    const { target } = flight;
     if (target.removed || error.code === 'SR_RPC_CLOSED') return;
     const { retry } = this.#ports.metrics;
     if (error.code === 'SR_RPC_STATUS') retry.status.value++;
@@ -247,15 +249,17 @@ export class PushEngine implements ReplyHandler<PushTarget> {
     // The client may or may not have it: the next push must be complete.
     target.clientVersion = 0;
     target.force = true;
-    target.failures++;
-    target.attempts++;
-    if (target.failures >= settings.breakerFailures) {
+    target.trouble ??= { attempts: 0, failures: 0, pausedUntilMs: 0 };
+    const trouble: PushTrouble = target.trouble;
+    trouble.failures++;
+    trouble.attempts++;
+    if (trouble.failures >= settings.breakerFailures) {
       metrics.breakerOpened.value++;
-      target.pausedUntilMs = clock.monoMs() + settings.breakerPauseMs;
+      trouble.pausedUntilMs = clock.monoMs() + settings.breakerPauseMs;
       this.#lag(target);
       return;
     }
-    if (target.attempts > settings.pushRetries) {
+    if (trouble.attempts > settings.pushRetries) {
       metrics.pushGivenUp.value++;
       this.#lag(target);
       return;
@@ -263,19 +267,17 @@ export class PushEngine implements ReplyHandler<PushTarget> {
     target.state = PushState.waiting;
     const waitMs =
       settings.pushRetryFirstMs +
-      settings.pushRetryStepMs * (target.attempts - 1) +
+      settings.pushRetryStepMs * (trouble.attempts - 1) +
       settings.pushRetryJitterMs * random.next();
     clock.setTimer(waitMs, () => {
       if (target.state === PushState.waiting && !target.removed) this.#ready(target, false);
     });
   }
 
-  #observeDelay(target: PushTarget): void {
+  #observeDelay({ target, changeMs }: PushFlight): void {
     const { metrics, clock } = this.#ports;
     if (target.pushedVersion === 0) metrics.firstPushDelay.observe(clock.monoMs() - target.sinceMs);
-    else if (target.sentChangeMs > 0) {
-      metrics.pushDelay.observe(Math.max(0, clock.wallMs() - target.sentChangeMs));
-    }
+    else if (changeMs > 0) metrics.pushDelay.observe(Math.max(0, clock.wallMs() - changeMs));
   }
 
   #resync(target: PushTarget, frame: Frame): boolean {
@@ -287,10 +289,10 @@ export class PushEngine implements ReplyHandler<PushTarget> {
     }
   }
 
-  #landed(target: PushTarget): void {
+  #landed(flight: PushFlight): void {
     this.#inFlight--;
-    this.#inFlightBytes -= target.sentBytes;
-    const { connection } = target;
+    this.#inFlightBytes -= flight.bytes;
+    const { connection } = flight.target;
     if (
       connection.parked.length > 0 &&
       connection.channel.bufferedBytes <= this.#ports.settings.slowSocketBytes
@@ -429,7 +431,7 @@ export class PushEngine implements ReplyHandler<PushTarget> {
       metrics.skipped.stopped.value++;
       return 0;
     }
-    if (target.pausedUntilMs > clock.monoMs()) {
+    if (target.trouble !== null && target.trouble.pausedUntilMs > clock.monoMs()) {
       this.#lag(target);
       return 0;
     }
@@ -457,18 +459,21 @@ export class PushEngine implements ReplyHandler<PushTarget> {
       if (bytes > (delta ? SDK_PUSH_BYTES_MAX : settings.pushBytesMax)) {
         throw new WireError('SR_WIRE_ENCODE', `push of ${bytes} bytes`);
       }
-      target.sentVersion = datum.version;
-      target.sentCount = view.count;
-      target.sentChangeMs = datum.oldestChangeMs;
-      target.sentBytes = bytes;
-      target.sentDelta = view.delta;
+      const flight: PushFlight = {
+        target,
+        version: datum.version,
+        count: view.count,
+        bytes,
+        delta: view.delta,
+        changeMs: datum.oldestChangeMs,
+      };
       channel.request(
         name,
         delta ? CODEC_INTERNAL : CODEC_HESSIAN,
         parts,
         settings.pushTimeoutMs,
         this,
-        target,
+        flight,
       );
       target.force = false;
       target.state = PushState.inFlight;

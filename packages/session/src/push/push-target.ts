@@ -1,6 +1,7 @@
 /**
  * One push state machine: a (connection, dataInfoId, scope) and everything that must be equal to share a push with it
- * (acceptMulti, encoding). All its registerIds travel in one push (wire 4.6). Hot path: plain fields.
+ * (acceptMulti, encoding). All its registerIds travel in one push (wire 4.6). Hot path: plain fields, and few of them: there is one
+ * target per subscription, so what only matters while a push is under way or fails is apart.
  *
  *   idle -> ready -> inFlight -> idle                     acknowledged
  *                    inFlight -> waiting -> ready         failed, retries left
@@ -28,6 +29,30 @@ export const PushState = {
 /** One of the values of {@link PushState}. */
 export type PushState = (typeof PushState)[keyof typeof PushState];
 
+/** The push under way. */
+export interface PushFlight {
+  readonly target: PushTarget;
+  /** Datum version it carries. */
+  readonly version: number;
+  /** Entries of the list. */
+  readonly count: number;
+  readonly bytes: number;
+  /** A step, not the whole list. */
+  readonly delta: boolean;
+  /** Wall ms of the change it carries; 0 = unknown. */
+  readonly changeMs: number;
+}
+
+/** Failures of a target; null while there are none. */
+export interface PushTrouble {
+  /** Retries of the present push. */
+  attempts: number;
+  /** Failed pushes in a row. */
+  failures: number;
+  /** No push before this monotonic time: the breaker is open. */
+  pausedUntilMs: number;
+}
+
 /** The state machine's data; push-engine moves it. */
 export class PushTarget {
   readonly service: ServiceEntry;
@@ -36,8 +61,8 @@ export class PushTarget {
   readonly multi: boolean;
   /** Encoding of protobuf pushes the client accepts and we know; '' = none. */
   readonly encoding: string;
-  /** Subscribers on this target. */
-  readonly registerIds: string[] = [];
+  /** Subscribers on this target; replaced, never changed, so that it has exactly the room it needs. */
+  registerIds: readonly string[] = NOBODY;
   state: PushState = PushState.idle;
   /** Gone: its last subscriber left or its connection closed. */
   removed = false;
@@ -47,28 +72,15 @@ export class PushTarget {
   pushedVersion = 0;
   /** Version whose content the client has acknowledged: the base of deltas; 0 = none. */
   clientVersion = 0;
-  /** Version in flight or last sent. */
-  sentVersion = 0;
   /** Entries of the last acknowledged push. */
   pushedCount = 0;
-  sentCount = 0;
-  sentBytes = 0;
-  /** The push in flight is a delta. */
-  sentDelta = false;
-  /** Wall ms of the change that the push in flight carries; 0 = unknown. */
-  sentChangeMs = 0;
-  /** Retries of the present push. */
-  attempts = 0;
-  /** Failed pushes in a row. */
-  failures = 0;
-  /** No push before this monotonic time: the breaker is open. */
-  pausedUntilMs = 0;
-  /** Monotonic time of the first subscription, for the delay of the first push. */
+  /** Monotonic time of the first subscription, whole ms, for the delay of the first push. */
   readonly sinceMs: number;
   /** Place in `service.targets`. */
   index = -1;
-  /** Next target of the same service on the same connection. */
+  /** Next target of the same service on the same connection, where these are looked up by service. */
   next: PushTarget | null = null;
+  trouble: PushTrouble | null = null;
 
   constructor(
     service: ServiceEntry,
@@ -83,17 +95,86 @@ export class PushTarget {
     this.scope = scope;
     this.multi = multi;
     this.encoding = encoding;
-    this.sinceMs = sinceMs;
+    this.sinceMs = Math.round(sinceMs);
   }
+}
+
+const NOBODY: readonly string[] = Object.freeze([]);
+
+/** Targets of a connection that are looked up by walking them; more get a map. */
+const WALKED_MAX = 16;
+
+/** Targets of one connection: an array while there are few, which is nearly always. */
+export class TargetSet {
+  #few: PushTarget[] = [];
+  #many: Map<ServiceEntry, PushTarget> | null = null;
+
+  add(target: PushTarget): void {
+    if (this.#many === null) {
+      if (this.#few.length < WALKED_MAX) {
+        this.#few = [...this.#few, target];
+        return;
+      }
+      this.#many = new Map();
+      for (const each of this.#few) this.#chain(each);
+      this.#few = [];
+    }
+    this.#chain(target);
+  }
+
+  delete(target: PushTarget): void {
+    if (this.#many === null) {
+      this.#few = this.#few.filter((each) => each !== target);
+      return;
+    }
+    const head = this.#many.get(target.service) ?? null;
+    if (head === target) {
+      if (target.next === null) this.#many.delete(target.service);
+      else this.#many.set(target.service, target.next);
+      return;
+    }
+    for (let at = head; at !== null; at = at.next) {
+      if (at.next === target) at.next = target.next;
+    }
+  }
+
+  find(service: ServiceEntry, scope: Scope, multi: boolean, encoding: string): PushTarget | null {
+    if (this.#many === null) {
+      for (const at of this.#few) if (at.service === service && shares(at, scope, multi, encoding)) return at;
+      return null;
+    }
+    for (let at = this.#many.get(service) ?? null; at !== null; at = at.next) {
+      if (shares(at, scope, multi, encoding)) return at;
+    }
+    return null;
+  }
+
+  /** All targets, as they are now. */
+  all(): PushTarget[] {
+    if (this.#many === null) return [...this.#few];
+    const out: PushTarget[] = [];
+    for (const head of this.#many.values()) {
+      for (let at: PushTarget | null = head; at !== null; at = at.next) out.push(at);
+    }
+    return out;
+  }
+
+  #chain(target: PushTarget): void {
+    target.next = this.#many?.get(target.service) ?? null;
+    this.#many?.set(target.service, target);
+  }
+}
+
+function shares(target: PushTarget, scope: Scope, multi: boolean, encoding: string): boolean {
+  return target.scope === scope && target.multi === multi && target.encoding === encoding;
 }
 
 /** Puts a target into its service and its connection. */
 export function attachTarget(target: PushTarget): void {
   const { service, connection } = target;
   target.index = service.targets.push(target) - 1;
-  connection.targets ??= new Map();
-  target.next = connection.targets.get(service) ?? null;
-  connection.targets.set(service, target);
+  connection.targets ??= new TargetSet();
+  connection.targets.add(target);
 }
 
 /** Takes a target out of its service and its connection. */
@@ -106,27 +187,5 @@ export function detachTarget(target: PushTarget): void {
     service.targets[target.index] = last;
     last.index = target.index;
   }
-  const head = connection.targets?.get(service) ?? null;
-  if (head === target) {
-    if (target.next === null) connection.targets?.delete(service);
-    else connection.targets?.set(service, target.next);
-    return;
-  }
-  for (let at = head; at !== null; at = at.next) {
-    if (at.next === target) at.next = target.next;
-  }
-}
-
-/** The target of a connection for these properties, or null. */
-export function findTarget(
-  connection: ClientConnection,
-  service: ServiceEntry,
-  scope: Scope,
-  multi: boolean,
-  encoding: string,
-): PushTarget | null {
-  for (let at = connection.targets?.get(service) ?? null; at !== null; at = at.next) {
-    if (at.scope === scope && at.multi === multi && at.encoding === encoding) return at;
-  }
-  return null;
+  connection.targets?.delete(target);
 }
