@@ -81,6 +81,39 @@ describe('boundaries of the packages', () => {
   });
 });
 
+describe('ARCHITECTURE.md', () => {
+  const text = readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8');
+  const rows = /<!-- edges -->([\s\S]*?)<!-- end -->/.exec(text)?.[1].match(/^\| (\w+) \|([^|]*)\|/gm) ?? [];
+  const edges = new Map(
+    rows.slice(1).map((row) => {
+      const [, name, imports] = row.split('|').map((cell) => cell.trim());
+      return [name, imports.split(', ').filter((other) => other !== '')] as const;
+    }),
+  );
+
+  it('shows exactly the edges that are allowed', () => {
+    const shown = [...edges].map(([name, imports]) => [name, imports.toSorted()]);
+    const allowed = Object.entries(ALLOWED_EDGES).map(([name, imports]) => [name, imports.toSorted()]);
+    expect(shown).toEqual(allowed);
+  });
+
+  it('every edge it shows is used', () => {
+    for (const [folder, imports] of edges) {
+      const used = new Set(
+        sourcesOf(folder)
+          .flatMap((path) => importsOf(readFileSync(join(ROOT, path), 'utf8')))
+          .flatMap(
+            ({ specifier }) => workspace.folderOf.get(specifier.split('/').slice(0, 2).join('/')) ?? [],
+          ),
+      );
+      expect(
+        imports.filter((other) => !used.has(other)),
+        folder,
+      ).toEqual([]);
+    }
+  });
+});
+
 describe('the check itself', () => {
   const session: PackageFacts = {
     folder: 'session',

@@ -5,13 +5,13 @@ export const ALLOWED_EDGES: Readonly<Record<string, readonly string[]>> = {
   model: [],
   wire: ['model'],
   runtime: ['model', 'wire'],
-  store: ['model', 'runtime'],
+  store: [],
   cluster: ['model', 'wire', 'runtime'],
   session: ['model', 'wire', 'runtime', 'cluster'],
   data: ['model', 'wire', 'runtime', 'cluster'],
   meta: ['model', 'wire', 'runtime', 'store', 'cluster'],
   client: ['model', 'wire', 'runtime'],
-  testing: ['model', 'wire', 'runtime', 'store', 'cluster', 'session', 'data', 'meta', 'client'],
+  testing: ['model', 'wire', 'runtime', 'store', 'session', 'data', 'meta', 'client'],
   server: ['model', 'wire', 'runtime', 'store', 'cluster', 'session', 'data', 'meta', 'client'],
 };
 
