@@ -65,6 +65,7 @@ export class MetaLink implements ReplyHandler<BoltChannel> {
   /** The channel whose beat is unanswered. */
   #beating: BoltChannel | null = null;
   #again = false;
+  #draining = false;
   #timer: Timer | null = null;
   #lastBeatMs = -Infinity;
   #waitingFor = 'meta leader: not started';
@@ -137,8 +138,12 @@ export class MetaLink implements ReplyHandler<BoltChannel> {
     if (this.#beating === null) this.#schedule();
   }
 
-  /** Tells the leader that this node wants to leave (or stays after all); resolves when it has acknowledged. Tries for ever. */
+  /**
+   * Tells the leader that this node wants to leave (or stays after all); resolves when it has acknowledged. Each beat says so
+   * from now on, so that a new leader knows it too. Tries until the link is stopped; then it rejects.
+   */
   async drain(on: boolean): Promise<void> {
+    this.#draining = on;
     const content = Drain.encode({ processId: this.#options.node().processId, on });
     for (;;) {
       if (await this.#call(Drain, content)) return;
@@ -202,8 +207,9 @@ export class MetaLink implements ReplyHandler<BoltChannel> {
     counters.beats.value++;
     const { slotCount, replicas, slotFunction } = this.#options.slotConfig;
     const view = this.#view;
+    const node = this.#options.node();
     const content = Beat.encode({
-      node: this.#options.node(),
+      node: this.#draining && !node.draining ? { ...node, draining: true } : node,
       slotCount,
       replicas,
       slotFunction,

@@ -58,7 +58,10 @@ export class PeerLink implements ReplyHandler<BoltChannel> {
   readonly #options: PeerLinkOptions;
   readonly #backoff: Backoff;
   readonly #channelOptions: BoltChannelOptions;
-  readonly #aborter = new AbortController();
+  /** Of the attempt under way, or of the last one. */
+  #aborter = new AbortController();
+  /** When the attempt under way began; -1 = none is. */
+  #attemptMs = -1;
   #candidate: BoltChannel | null = null;
   #channel: BoltChannel | null = null;
   #retry: Timer | null = null;
@@ -101,11 +104,20 @@ export class PeerLink implements ReplyHandler<BoltChannel> {
     return heardAtMs < 0 ? Infinity : this.#ports.clock.monoMs() - heardAtMs;
   }
 
-  /** Tries at once if the link waits for its next attempt (a new table names the node, so it is likely there). */
+  /**
+   * Tries at once (a new table or member list names the node, so it is likely there): ends the wait for the next attempt, or an
+   * attempt that got no answer so far. A host that was off when the first packet left would cost the whole connect timeout.
+   */
   retrySoon(): void {
-    if (this.#retry === null) return;
-    this.#retry.cancel();
-    this.#retry = null;
+    if (this.#retry !== null) {
+      this.#retry.cancel();
+      this.#retry = null;
+    } else {
+      const { clock } = this.#ports;
+      if (this.#attemptMs < 0 || clock.monoMs() - this.#attemptMs < PEER_RETRY_MS) return;
+      this.#attemptMs = -1;
+      this.#aborter.abort();
+    }
     this.#backoff.reset();
     void this.#connect();
   }
@@ -159,19 +171,26 @@ export class PeerLink implements ReplyHandler<BoltChannel> {
       this.#ports.logger.error('peer link: not an address', { peer: this.address });
       return;
     }
+    const aborter = new AbortController();
+    this.#aborter = aborter;
+    this.#attemptMs = this.#ports.clock.monoMs();
     let channel: BoltChannel;
     try {
-      const options = { timeoutMs: CONNECT_TIMEOUT_MS, signal: this.#aborter.signal };
+      const options = { timeoutMs: CONNECT_TIMEOUT_MS, signal: aborter.signal };
       channel = new BoltChannel(await this.#ports.network.connect(target, options), this.#channelOptions);
     } catch (error) {
+      // Another attempt has taken this one's place.
+      if (aborter.signal.aborted) return;
+      this.#attemptMs = -1;
       this.#ports.logger.debug('peer link: no connection', { peer: this.address, error: String(error) });
       this.#again();
       return;
     }
-    if (this.#closed) {
+    if (this.#closed || aborter.signal.aborted) {
       channel.destroy('link closed');
       return;
     }
+    this.#attemptMs = -1;
     this.#candidate = channel;
     try {
       const hello = Hello.encode(this.#options.hello());

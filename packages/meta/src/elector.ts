@@ -40,6 +40,7 @@ export class Elector {
   #me = '';
   #leading = false;
   #leadUntilMs = 0;
+  #ledTerm = 0;
   #timer: Timer | null = null;
   #expiry: Timer | null = null;
   #running = false;
@@ -131,6 +132,11 @@ export class Elector {
     this.term = Math.max(this.term, info.term);
     const usable =
       info.mine && info.leadUntilMonoMs > this.#clock.monoMs() && this.#clock.monoMs() >= this.#restUntilMs;
+    if (usable && !this.#leading && info.term === this.#ledTerm) {
+      // Still ours, but it has been given up once: what was done in this term may not all be stored, so it is not resumed.
+      void this.#store.lease.release(info.term).catch(() => undefined);
+      return Math.min(renewMs, 100);
+    }
     if (usable) {
       this.#leadUntilMs = info.leadUntilMonoMs;
       this.#armExpiry();
@@ -144,6 +150,7 @@ export class Elector {
 
   #elect(term: number): void {
     this.term = term;
+    this.#ledTerm = term;
     this.#leading = true;
     this.#metrics.elections.value++;
     this.#logger.info('meta: leads', { term });

@@ -6,7 +6,15 @@
  * leadership is still valid by our own clock, the table is published all the same (fail-over must not wait for the store) and
  * written later; a refused write ends the term at once.
  */
-import { epochCounter, epochOf, NO_SLOT_TABLE, type NodeRecord, type SlotTable } from '@sofa-registry/model';
+import {
+  epochCounter,
+  epochOf,
+  NO_SLOT_TABLE,
+  NODE_ROLES,
+  type NodeRecord,
+  parseAddress,
+  type SlotTable,
+} from '@sofa-registry/model';
 import { type Clock, every, type Logger, type Random, type Timer } from '@sofa-registry/runtime';
 import { errorText, isStoreError, type MetaStore } from '@sofa-registry/store';
 import { type Beat, type BeatReply, type MessageOf, View } from '@sofa-registry/wire';
@@ -32,6 +40,8 @@ const ARRANGE_MS = 5000;
 const CHAINED_TABLES_MAX = 3;
 /** A term ends when its epochs are used up (2^20 tables). */
 const EPOCH_COUNTER_MAX = 2 ** 20 - 16;
+/** Longest address or process id of a node. */
+const NAME_UNITS_MAX = 512;
 const TABLE_WRITE_RETRY_MS = 500;
 
 /** What a term works with. */
@@ -201,6 +211,7 @@ export class Term {
     const { config } = this.#facts;
     if (this.warm && this.table.epoch > 0) return false;
     if (table.epoch <= this.table.epoch || table.slots.length !== config.slotConfig.slotCount) return false;
+    if (table.slots.some((slot, id) => slot.id !== id || parseAddress(slot.leader) === null)) return false;
     if (this.table.epoch === 0) this.#listen();
     this.#ports.logger.warn('meta: takes over a later slot table than the store has', { epoch: table.epoch });
     this.#setTable(table);
@@ -300,8 +311,12 @@ export class Term {
     );
   }
 
-  #refusal({ node, slotCount, replicas, slotFunction }: MessageOf<typeof Beat>): string {
+  #refusal({ node, slotCount, replicas, slotFunction, slotReports }: MessageOf<typeof Beat>): string {
     const { dataCenter, slotConfig } = this.#facts.config;
+    if (!NODE_ROLES.includes(node.role)) return 'unknown role';
+    if (parseAddress(node.address) === null || node.address.length > NAME_UNITS_MAX) return 'no address';
+    if (node.processId === '' || node.processId.length > NAME_UNITS_MAX) return 'no process id';
+    if (slotReports.length > slotConfig.slotCount) return 'more slot reports than slots';
     if (node.dataCenter !== dataCenter) return `data centre ${node.dataCenter}, here ${dataCenter}`;
     if (slotCount !== slotConfig.slotCount) return `${slotCount} slots, here ${slotConfig.slotCount}`;
     if (replicas !== slotConfig.replicas) return `${replicas} replicas, here ${slotConfig.replicas}`;

@@ -24,6 +24,9 @@ export interface MembershipConfig {
 /** Members asked about one suspect at a time. */
 export const PROBE_PEERS_MAX = 3;
 
+/** Without a tick for so many beats this process itself was stopped. */
+const PAUSE_BEATS = 1.5;
+
 /** One member. */
 export interface Member {
   record: NodeRecord;
@@ -72,6 +75,7 @@ export class Membership {
   readonly #byAddress = new Map<string, Member>();
   /** When data nodes were evicted within the last lease. */
   #evictions: number[] = [];
+  #tickedMs = -Infinity;
 
   constructor(config: MembershipConfig) {
     this.#config = config;
@@ -167,6 +171,7 @@ export class Membership {
    * @param pick a number in [0, 1), to choose whom to ask
    */
   tick(nowMs: number, mayEvict: boolean, evictShare: number, pick: () => number): TickOutcome {
+    this.#forgivePause(nowMs);
     const probes: ProbeOrder[] = [];
     const doomed: Member[] = [];
     for (const member of this.#byProcess.values()) {
@@ -180,6 +185,17 @@ export class Membership {
     }
     if (!mayEvict) return { probes, evicted: [], held: [] };
     return { probes, ...this.#guard(doomed, evictShare, nowMs) };
+  }
+
+  /** If we ourselves were stopped for a while, nobody else is to blame for the silence: all times move on by as much. */
+  #forgivePause(nowMs: number): void {
+    const gapMs = nowMs - this.#tickedMs;
+    this.#tickedMs = nowMs;
+    if (gapMs < this.#config.beatMs * PAUSE_BEATS || gapMs === Infinity) return;
+    for (const member of this.#byProcess.values()) {
+      member.lastBeatMs = Math.min(nowMs, member.lastBeatMs + gapMs);
+      member.closedMs = Math.min(nowMs, member.closedMs + gapMs);
+    }
   }
 
   #guard(doomed: Member[], evictShare: number, nowMs: number): { evicted: Member[]; held: Member[] } {
