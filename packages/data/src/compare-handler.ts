@@ -16,6 +16,7 @@ import {
 import { ledSlot, noteEpoch, readCode, refusalCode } from './access.ts';
 import type { Datum, StoredPublisher } from './datum.ts';
 import type { HeldSlot } from './held-slot.ts';
+import { NEVER_ASKED_MS } from './interests.ts';
 import type { Link } from './link.ts';
 import type { Listing } from './listing.ts';
 import type { NodeState } from './node-state.ts';
@@ -29,6 +30,8 @@ type RecordVersion = MessageOf<typeof ListingReply>['missing'][number];
 type InterestVersion = MessageOf<typeof InterestsReply>['differing'][number];
 
 const EMPTY_DIGEST = { words: new Uint32Array(4) };
+/** An interest that began with a read so lately is kept though a set does not name it, in ms. */
+const READ_ON_ITS_WAY_MS = 2000;
 /** How long a comparison waits for the table its sender has, in ms. */
 const TABLE_WAIT_MS = 1000;
 
@@ -173,16 +176,18 @@ export class CompareHandler {
 
   #replaceInterests(link: Link, slot: HeldSlot, ids: readonly InterestVersion[]): void {
     const { store, tunables, metrics } = this.#state;
+    // A read that is on its way back is not in the set yet.
+    const freshMs = this.#state.nowMs() - READ_ON_ITS_WAY_MS;
     const named = new Set<string>();
     for (const { dataInfoId } of ids) named.add(dataInfoId);
     const known = link.interests.slots.get(slot.id);
     if (known !== undefined)
-      for (const dataInfoId of known.ids.keys())
-        if (!named.has(dataInfoId)) link.interests.remove(slot.id, dataInfoId);
+      for (const [dataInfoId, { askedMs }] of known.ids)
+        if (!named.has(dataInfoId) && askedMs < freshMs) link.interests.remove(slot.id, dataInfoId);
     for (const { dataInfoId, version } of ids) {
       const datum = store.shell(slot.store as SlotStore, dataInfoId);
       if (typeof datum === 'number') continue;
-      if (link.interests.add(datum, version, tunables.interestsPerLinkMax) === null)
+      if (link.interests.add(datum, version, tunables.interestsPerLinkMax, NEVER_ASKED_MS) === null)
         metrics.limit('interests_per_link').value++;
     }
   }

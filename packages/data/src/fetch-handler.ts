@@ -138,7 +138,8 @@ export class FetchHandler {
       update = fullUpdate(datum, since);
     } else update = versionUpdate(datum, since);
     const told = update.kind === UpdateKind.version ? since : datum.version;
-    if (link.interests.add(datum, told, tunables.interestsPerLinkMax) === null)
+    const nowMs = Math.floor(this.#state.nowMs());
+    if (link.interests.add(datum, told, tunables.interestsPerLinkMax, nowMs) === null)
       metrics.limit('interests_per_link').value++;
     return update;
   }

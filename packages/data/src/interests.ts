@@ -2,6 +2,9 @@
 import { RollingDigest } from '@sofa-registry/model';
 import { type Datum, NOBODY } from './datum.ts';
 
+/** `askedMs` of an interest that did not begin with a read. */
+export const NEVER_ASKED_MS = -1_000_000_000;
+
 /** One link's interest in one datum. */
 export class Interest {
   readonly holder: InterestHolder;
@@ -11,11 +14,14 @@ export class Interest {
   /** True while it waits in the link's queue of notices. */
   queued = false;
   dropped = false;
+  /** When the link last asked for the datum, monotonic ms, whole. */
+  askedMs: number;
 
-  constructor(holder: InterestHolder, datum: Datum, told: number) {
+  constructor(holder: InterestHolder, datum: Datum, told: number, askedMs: number) {
     this.holder = holder;
     this.datum = datum;
     this.told = told;
+    this.askedMs = askedMs;
   }
 }
 
@@ -43,15 +49,16 @@ export class InterestHolder {
   }
 
   /** The interest in a datum, made if new and below `max`; null at the limit. `told` is the version the link has now. */
-  add(datum: Datum, told: number, max: number): Interest | null {
+  add(datum: Datum, told: number, max: number, askedMs: number): Interest | null {
     const slot = this.slot(datum.slot);
     const known = slot.ids.get(datum.dataInfoId);
     if (known !== undefined) {
       known.told = told;
+      if (askedMs > known.askedMs) known.askedMs = askedMs;
       return known;
     }
     if (this.count >= max) return null;
-    const interest = new Interest(this, datum, told);
+    const interest = new Interest(this, datum, told, askedMs);
     slot.ids.set(datum.dataInfoId, interest);
     slot.digest.add(datum.hash, '', datum.version, 0);
     this.count++;

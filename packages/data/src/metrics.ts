@@ -95,7 +95,11 @@ export class DataMetrics {
     'Slots opened before all sessions were heard',
     'F159',
   );
-  readonly handOvers = this.set.counter('hand_overs_total', 'Slots taken over from a living leader', 'F181');
+  readonly handOvers = this.set.counter(
+    'hand_overs_total',
+    'Slots taken over with the last changes of the old leader',
+    'F181',
+  );
   readonly handOversFailed = this.set.counter(
     'hand_overs_failed_total',
     'Slots taken over without the last changes of the old leader',

@@ -15,7 +15,7 @@ export interface SlotEvents {
   opened(slot: HeldSlot): void;
   /** This node leads the slot no more (or anew): nobody is to be told of it any more. */
   closed(slot: HeldSlot): void;
-  /** The slot was promoted from a copy of `oldLeader`, who is alive: false if its last changes cannot be had. */
+  /** The slot was promoted here: asks `oldLeader` for its last changes. False if there is no link to it. */
   handOver(slot: HeldSlot, oldLeader: string): boolean;
   /** A table was applied. */
   tableApplied(): void;
@@ -70,8 +70,8 @@ export class SlotBoard {
   handOverDone(slot: HeldSlot, whole: boolean): void {
     if (slot.handOverUntilMs === 0) return;
     slot.handOverUntilMs = 0;
-    this.#state.metrics.handOvers.value++;
-    if (!whole) this.#state.metrics.handOversFailed.value++;
+    if (whole) this.#state.metrics.handOvers.value++;
+    else this.#state.metrics.handOversFailed.value++;
     slot.readable = slot.complete;
     if (slot.readable) this.#events.opened(slot);
     this.#assess(slot);
@@ -150,9 +150,10 @@ export class SlotBoard {
       slot.store.stream = state.hybrid.next();
       slot.store.log = null;
       slot.gain(placed.leaderEpoch, complete, nowMs);
-      if (promoted && state.tunables.handOverMs > 0 && this.#alive(placed, oldLeader)) {
+      if (promoted && state.tunables.handOverMs > 0 && oldLeader !== '') {
         slot.handOverUntilMs = nowMs + state.tunables.handOverMs;
         slot.readable = false;
+        // A dead one cannot be asked; one that only meta lost sight of has more to give, and must stop leading.
         if (!this.#events.handOver(slot, oldLeader)) this.handOverDone(slot, false);
       } else if (slot.readable) this.#events.opened(slot);
     }
@@ -200,11 +201,6 @@ export class SlotBoard {
       if (member.role === 'session') processIds.add(member.processId);
     for (const link of this.#state.links) if (link.owner !== null) processIds.add(link.processId);
     return processIds;
-  }
-
-  #alive(placed: Slot, address: string): boolean {
-    if (placed.followers.includes(address)) return true;
-    return this.#state.cluster.view.members.some((m) => m.role === 'data' && m.address === address);
   }
 
   #assess(slot: HeldSlot): void {

@@ -274,6 +274,22 @@ describe('comparison', () => {
   });
 });
 
+describe('a set of interests that was sent before the answer to a read arrived', () => {
+  it('does not end the interest of the read', async () => {
+    const answers = session.askFetch([ID]);
+    await session.watch(1);
+    answers();
+    await session.register(ID, record('r', 1, 0));
+    expect(session.ids(ID)).toEqual(['r']);
+    await cluster.clock.advance(3000);
+    session.cache.delete(ID);
+    await session.watch(1);
+    session.notices.length = 0;
+    await session.register(ID, record('s', 1, 0));
+    expect(session.notices).toEqual([]);
+  });
+});
+
 describe('links', () => {
   it('are one per process: a new one replaces the old one', async () => {
     const again = new TestSession(cluster, 'S1');
