@@ -91,6 +91,8 @@ function commandOf(node: Omit<ClusterNode, 'command'>, metas: string, flags: Clu
   );
   if (role === 'meta' && flags.store !== undefined) command.push('--store', flags.store);
   if (role === 'meta' && flags.memory === true) command.push('--memory');
+  // The first placement waits for all data nodes: nothing has to move afterwards.
+  if (role === 'meta') command.push('--set', `meta.expectedDataNodes=${flags.data}`);
   for (const set of flags.set) command.push('--set', set);
   return command;
 }

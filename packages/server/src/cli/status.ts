@@ -28,6 +28,7 @@ interface NodeState {
 }
 
 const POLL_MS = 200;
+const ROLE_ORDER: readonly string[] = ['meta', 'data', 'session'];
 
 /** Prints the state; with `--wait-ready` waits for it. Exit code 1 when something is not ready. */
 export async function status(flags: StatusFlags): Promise<void> {
@@ -74,6 +75,11 @@ async function look(flags: StatusFlags): Promise<Seen | null> {
       ? entry.leader
       : (states.find((state) => state !== null && state.leader !== '')?.leader ?? '');
   const nodes = all.map((node, i) => nodeState(node, states[i], leader));
+  nodes.sort(
+    (a, b) =>
+      ROLE_ORDER.indexOf(a.role) - ROLE_ORDER.indexOf(b.role) ||
+      a.address.localeCompare(b.address, 'en', { numeric: true }),
+  );
   const ready = nodes.every((node) => node.ready === true);
   return { dataCenter: entry.dataCenter, leader, slotTableEpoch: entry.slotTableEpoch, ready, nodes };
 }
