@@ -154,7 +154,8 @@ export class DataServer {
   async #drained(): Promise<void> {
     const { clock } = this.#ports;
     const untilMs = clock.monoMs() + this.#tunables.drainMs;
-    while (clock.monoMs() < untilMs && this.#slots((slot) => slot.role === 'leader') > 0)
+    // Pointless once nobody is left to take the slots: the whole cluster stops.
+    while (clock.monoMs() < untilMs && this.#others() && this.#slots((slot) => slot.role === 'leader') > 0)
       await new Promise<void>((resolve) => clock.setTimer(DRAIN_LOOK_MS, resolve));
   }
 
