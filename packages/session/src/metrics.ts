@@ -119,6 +119,11 @@ function pushMetrics(set: MetricSet) {
     pushBytes: set.counter('push_bytes_total', 'Bytes of pushes sent', 'F251'),
     pushAcked: set.counter('push_acked_total', 'Pushes acknowledged', 'F251'),
     pushEncoded: set.counter('push_encoded_total', 'Push bodies built'),
+    compressed: set.counter('push_compressed_total', 'Bodies compressed', 'F229'),
+    compressFailed: set.counter(
+      'push_compress_failed_total',
+      'Bodies that could not be compressed and went plain',
+    ),
     pushResync: set.counter('push_resync_total', 'Deltas a client could not apply'),
     pushEmpty: set.counter('push_empty_total', 'Pushes of an empty list'),
     pushUnsendable: set.counter('push_unsendable_total', 'Lists that do not fit a frame'),

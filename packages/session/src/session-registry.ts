@@ -15,6 +15,7 @@ import type { BaseRegister, PublisherRegister, SubscriberRegister } from '@sofa-
 import type { ClientConnection } from './client-connection.ts';
 import type { Subscriptions } from './data/subscriptions.ts';
 import type { SessionMetrics } from './metrics.ts';
+import { chooseEncoding, type Compressor } from './push/compressor.ts';
 import type { ConfigPush } from './push/config-push.ts';
 import type { PushEngine } from './push/push-engine.ts';
 import { attachTarget, detachTarget, PushTarget } from './push/push-target.ts';
@@ -46,6 +47,7 @@ export interface RegistryParts {
   readonly subscriptions: Subscriptions;
   readonly engine: PushEngine;
   readonly config: ConfigPush;
+  readonly compressor: Compressor;
 }
 
 /** The registrations of one session. */
@@ -178,7 +180,8 @@ export class SessionRegistry {
     const registerId = message.registId as string;
     const scope = parseScope(message.scope);
     const multi = message.acceptMulti && scope === 'global';
-    const target = this.#target(connection, service, scope, multi, clock.monoMs());
+    const encoding = multi ? '' : this.#encoding(connection, message.acceptEncoding ?? '');
+    const target = this.#target(connection, service, scope, multi, encoding, clock.monoMs());
     const stays = held !== undefined && held.target === target;
     if (held !== undefined) held.target.connection.registrations--;
     if (!stays) target.registerIds = [...target.registerIds, registerId];
@@ -203,13 +206,21 @@ export class SessionRegistry {
     service: ServiceEntry,
     scope: Scope,
     multi: boolean,
+    encoding: string,
     nowMs: number,
   ): PushTarget {
-    const known = connection.targets?.find(service, scope, multi, '') ?? null;
+    const known = connection.targets?.find(service, scope, multi, encoding) ?? null;
     if (known !== null) return known;
-    const target = new PushTarget(service, connection, scope, multi, '', nowMs);
+    const target = new PushTarget(service, connection, scope, multi, encoding, nowMs);
     attachTarget(target);
     return target;
+  }
+
+  /** Encoding of the pushes of a subscriber; only protobuf ones are compressed, and only if that is switched on. */
+  #encoding(connection: ClientConnection, acceptEncoding: string): string {
+    const { settings, compressor } = this.#parts;
+    if (!settings.compressPush || !connection.pb || connection.sdk?.delta === true) return '';
+    return chooseEncoding(acceptEncoding, compressor);
   }
 
   /** Takes a subscriber off its target; the target goes with its last one. */

@@ -22,6 +22,7 @@ import { dispatch } from './handlers/index.ts';
 import type { HandlerContext } from './handlers/handler.ts';
 import { SessionMetadataStore } from './metadata-store.ts';
 import { type SessionMetrics, sessionMetrics } from './metrics.ts';
+import { type Compressor, zlibCompressor } from './push/compressor.ts';
 import { ConfigPush } from './push/config-push.ts';
 import { PushEngine } from './push/push-engine.ts';
 import { PushSwitch } from './push/push-switch.ts';
@@ -41,6 +42,8 @@ export interface SessionPorts {
   /** Listens for clients. */
   readonly clientNetwork: Network;
   readonly logger: Logger;
+  /** Compresses pushes where the setting allows it; default zstd and gzip of Node. */
+  readonly compressor?: Compressor;
 }
 
 /** Document by which an operator ends holds: groups separated by commas, or `*` (issue: override per group). */
@@ -80,6 +83,7 @@ export class SessionServer {
   readonly #timers: Timer[] = [];
   readonly #startedMs: number;
   readonly #tag: number;
+  readonly #compressor: Compressor;
   #phase: Phase = 'new';
   #address = '';
   #processId = '';
@@ -96,6 +100,7 @@ export class SessionServer {
     this.#stamps = new HybridClock(() => clock.wallMs());
     this.#startedMs = clock.wallMs();
     this.#tag = random.uint32();
+    this.#compressor = ports.compressor ?? zlibCompressor();
     this.#store = new RegistrationStore(config.slotConfig.slotCount);
     const { holdMs, restartBackShare, restartSettleMs } = this.#settings;
     this.#gate = new RestartGate({ holdMs, backShare: restartBackShare, settleMs: restartSettleMs });
@@ -358,6 +363,7 @@ export class SessionServer {
       settings: this.#settings,
       metrics: this.#metrics,
       place: { segment: this.#config.dataCenter, zone: this.#zone },
+      compressor: this.#compressor,
       gate: {
         allowed: (host) => pushSwitch.allowed(host),
         get cold() {
@@ -397,6 +403,7 @@ export class SessionServer {
       subscriptions: this.#data.subscriptions,
       engine: this.#engine,
       config: new ConfigPush(clock, this.#stamps, this.#settings, this.#metrics),
+      compressor: this.#compressor,
     });
   }
 

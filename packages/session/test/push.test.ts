@@ -1,7 +1,9 @@
 import { versionFromWire, versionToWire } from '@sofa-registry/model';
+import { gzipSync, zstdDecompressSync } from 'node:zlib';
 import { memoryNetwork } from '@sofa-registry/runtime';
 import { ListPush, packBoxes, RECEIVED_DATA } from '@sofa-registry/wire';
 import { afterEach, describe, expect, it } from 'vitest';
+import { chooseEncoding, zlibCompressor } from '../src/push/compressor.ts';
 import { idOf, TestCluster } from './support/bench-cluster.ts';
 
 let cluster: TestCluster;
@@ -38,6 +40,7 @@ describe('first push', () => {
         values: [],
         zones: [],
         delta: false,
+        encoding: '',
       },
     ]);
   });
@@ -385,6 +388,59 @@ describe('push switch', () => {
     await cluster.clock.advance(300);
     expect(client.list('s1')).toEqual(['x']);
     expect(memoryNetwork({ clock: cluster.clock })).toBeDefined();
+  });
+});
+
+describe('compression', () => {
+  const compressor = (log: string[]) => ({
+    knows: (encoding: string) => encoding === 'gzip' || encoding === 'broken',
+    compress: async (encoding: string, bytes: Buffer) => {
+      log.push(encoding);
+      if (encoding === 'broken') throw new Error('no');
+      return gzipSync(bytes);
+    },
+  });
+
+  it('is made once per version for the protobuf clients that accept it, from 4096 units', async () => {
+    const log: string[] = [];
+    cluster = await TestCluster.start({ compressPush: true }, { compressor: compressor(log) });
+    const clients = [];
+    for (let i = 0; i < 4; i++) {
+      const client = await cluster.client();
+      const acceptEncoding = i === 3 ? '' : 'zstd,gzip';
+      await cluster.run(client.subscribe({ dataId: 's', registId: `s${i}`, acceptEncoding }, true));
+      clients.push(client);
+    }
+    expect(clients.map((client) => client.pushes[0].encoding)).toEqual(['', '', '', '']);
+    cluster.data[0].publishElsewhere(idOf('s'), elsewhere('p', 'x'.repeat(5000)));
+    await cluster.clock.advance(300);
+    expect(clients.map((client) => client.pushes[1].encoding)).toEqual(['gzip', 'gzip', 'gzip', '']);
+    expect(clients.every((client, i) => client.list(`s${i}`)?.[0].length === 5000)).toBe(true);
+    expect(log).toEqual(['gzip']);
+    expect(cluster.metric('push_compressed_total')).toBe(1);
+  });
+
+  it('that fails leaves the plain list', async () => {
+    cluster = await TestCluster.start({ compressPush: true }, { compressor: compressor([]) });
+    const client = await cluster.client();
+    cluster.data[0].publishElsewhere(idOf('s'), elsewhere('p', 'x'.repeat(5000)));
+    await cluster.run(client.subscribe({ dataId: 's', registId: 's1', acceptEncoding: 'broken' }, true));
+    await cluster.clock.advance(10);
+    expect([client.pushes[0].encoding, client.list('s1')?.[0].length]).toEqual(['', 5000]);
+    expect(cluster.metric('push_compress_failed_total')).toBe(1);
+  });
+
+  it('is off by default, and the adapter knows zstd and gzip', async () => {
+    cluster = await TestCluster.start();
+    const client = await cluster.client();
+    cluster.data[0].publishElsewhere(idOf('s'), elsewhere('p', 'x'.repeat(5000)));
+    await cluster.run(client.subscribe({ dataId: 's', registId: 's1', acceptEncoding: 'gzip' }, true));
+    expect(client.pushes[0].encoding).toBe('');
+    const adapter = zlibCompressor();
+    const bytes = Buffer.from('x'.repeat(1000));
+    expect(zstdDecompressSync(await adapter.compress('zstd', bytes))).toEqual(bytes);
+    expect(chooseEncoding('br, gzip,gzip,zstd', adapter)).toBe('gzip');
+    await expect(adapter.compress('br', bytes)).rejects.toThrow('unknown encoding');
   });
 });
 

@@ -49,21 +49,32 @@ export function zonesOf(datum: WatchedDatum, scope: Scope, region: string): Map<
   return zones;
 }
 
+/** A body of the present version, or null. */
+export function storedBody(datum: WatchedDatum, key: string): EncodedView | null {
+  if (datum.bodiesVersion !== datum.version) return null;
+  return (datum.bodies.get(key) as EncodedView | undefined) ?? null;
+}
+
+/** Keeps a body of the present version; those of older ones go. */
+export function storeBody(datum: WatchedDatum, key: string, view: EncodedView): void {
+  if (datum.bodiesVersion !== datum.version) {
+    datum.bodies.clear();
+    datum.bodiesVersion = datum.version;
+  }
+  datum.bodies.set(key, view);
+}
+
 function cached(
   datum: WatchedDatum,
   key: string,
   build: () => EncodedView,
   onEncoded: OnEncoded,
 ): EncodedView {
-  if (datum.bodiesVersion !== datum.version) {
-    datum.bodies.clear();
-    datum.bodiesVersion = datum.version;
-  }
-  const known = datum.bodies.get(key);
-  if (known !== undefined) return known as EncodedView;
+  const known = storedBody(datum, key);
+  if (known !== null) return known;
   const view = build();
   onEncoded(view.body.shared.length);
-  datum.bodies.set(key, view);
+  storeBody(datum, key, view);
   return view;
 }
 
@@ -191,10 +202,8 @@ function cachedDelta(
   onEncoded: OnEncoded,
 ): EncodedView | null {
   const key = `sdk${scope}${from}`;
-  if (datum.bodiesVersion === datum.version) {
-    const known = datum.bodies.get(key);
-    if (known !== undefined) return known as EncodedView;
-  }
+  const known = storedBody(datum, key);
+  if (known !== null) return known;
   const changes = datum.changesSince(from);
   if (changes === null || (changes.size > 8 && changes.size * 2 > datum.entries.size)) return null;
   return cached(

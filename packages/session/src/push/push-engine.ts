@@ -23,6 +23,8 @@ import type { WatchedDatum } from '../data/watched-datum.ts';
 import type { SessionMetrics } from '../metrics.ts';
 import type { ServiceEntry } from '../service-entry.ts';
 import type { SessionTunables } from '../settings.ts';
+import { CompressedBodies } from './compressed-bodies.ts';
+import type { Compressor } from './compressor.ts';
 import { debounceMs, fanoutDueMs } from './debounce.ts';
 import { type EncodedView, fullBody, multiBody, type PushPlace, sdkBody } from './push-bodies.ts';
 import { type PushFlight, PushState, type PushTarget, type PushTrouble } from './push-target.ts';
@@ -43,6 +45,7 @@ export interface PushEnginePorts {
   readonly metrics: SessionMetrics;
   readonly place: PushPlace;
   readonly gate: PushGate;
+  readonly compressor: Compressor;
   /** Logged once per list that does not fit a frame. */
   readonly unsendable: (service: ServiceEntry, error: unknown) => void;
 }
@@ -75,6 +78,7 @@ export class PushEngine implements ReplyHandler<PushFlight> {
   readonly #slow = new Set<ClientConnection>();
   readonly #pump: () => void;
   readonly #encoded: (bytes: number) => void;
+  readonly #compressed: CompressedBodies;
 
   constructor(ports: PushEnginePorts) {
     this.#ports = ports;
@@ -82,6 +86,16 @@ export class PushEngine implements ReplyHandler<PushFlight> {
     this.#encoded = () => {
       ports.metrics.pushEncoded.value++;
     };
+    this.#compressed = new CompressedBodies({
+      compressor: ports.compressor,
+      place: ports.place,
+      metrics: ports.metrics,
+      minUnits: ports.settings.compressMinUnits,
+      onEncoded: this.#encoded,
+      ready: (targets) => {
+        for (const target of targets) if (target.state === PushState.waiting) this.#ready(target, true);
+      },
+    });
   }
 
   /** Unacknowledged pushes. */
@@ -452,6 +466,10 @@ export class PushEngine implements ReplyHandler<PushFlight> {
     const delta = connection.sdk?.delta === true;
     try {
       const view = this.#encode(target, datum, delta);
+      if (view === null) {
+        target.state = PushState.waiting;
+        return;
+      }
       const parts = view.body.parts(target.registerIds);
       const name = delta ? LIST_PUSH_NAME : (view.body as { classNameBytes: Buffer }).classNameBytes;
       const channel: BoltChannel<ClientConnection> = connection.channel;
@@ -492,11 +510,12 @@ export class PushEngine implements ReplyHandler<PushFlight> {
     }
   }
 
-  #encode(target: PushTarget, datum: WatchedDatum, delta: boolean): EncodedView {
+  #encode(target: PushTarget, datum: WatchedDatum, delta: boolean): EncodedView | null {
     const { service, connection, scope } = target;
     const { place } = this.#ports;
     if (delta) return sdkBody(service, datum, place, scope, target.clientVersion, this.#encoded);
     const codec = connection.pb ? 'pb' : 'hessian';
+    if (target.encoding !== '' && connection.pb) return this.#compressed.view(target, datum);
     if (target.multi) return multiBody(service, datum, place, codec, this.#encoded);
     return fullBody(service, datum, place, scope, codec, this.#encoded);
   }

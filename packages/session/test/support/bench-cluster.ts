@@ -9,7 +9,7 @@ import {
   seededRandom,
 } from '@sofa-registry/runtime';
 import { SessionServer } from '../../src/index.ts';
-import type { SessionConfig } from '../../src/index.ts';
+import type { Compressor, SessionConfig } from '../../src/index.ts';
 import { FakeDataNode } from './fake-data-node.ts';
 import { FakeMeta } from './fake-meta.ts';
 import { TestClient } from './test-client.ts';
@@ -67,6 +67,7 @@ export class TestCluster {
       expectedPublishers?: number;
       docs?: FakeMeta['docs'];
       clock?: ManualClock;
+      compressor?: Compressor;
     } = {},
   ): Promise<TestCluster> {
     const clock = options.clock ?? new ManualClock();
@@ -90,7 +91,14 @@ export class TestCluster {
     await meta.start();
     for (const node of data) await node.start();
     const session = new SessionServer(
-      { clock, network, clientNetwork: network, logger, random: seededRandom(1) },
+      {
+        clock,
+        network,
+        clientNetwork: network,
+        logger,
+        random: seededRandom(1),
+        compressor: options.compressor,
+      },
       {
         listen: { host: 'session', port: 9600 },
         advertise: '',

@@ -1,4 +1,5 @@
 /** A client that speaks real Bolt bytes: official Hessian or protobuf messages, or our SDK's. */
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { BoltChannel, type Clock, type Network } from '@sofa-registry/runtime';
 import {
   type BaseRegister,
@@ -8,6 +9,7 @@ import {
   CODEC_HESSIAN,
   CODEC_INTERNAL,
   CODEC_PROTOBUF,
+  decodeReceivedDataBodyPb,
   type Frame,
   ListAck,
   ListPush,
@@ -70,6 +72,7 @@ export interface Push {
   readonly values: readonly string[];
   readonly zones: readonly string[];
   readonly delta: boolean;
+  readonly encoding: string;
 }
 
 export class TestClient {
@@ -141,11 +144,11 @@ export class TestClient {
   }
 
   subscribe(
-    wanted: Wanted & { scope?: string; acceptMulti?: boolean },
+    wanted: Wanted & { scope?: string; acceptMulti?: boolean; acceptEncoding?: string },
     pb = false,
   ): Promise<RegisterResponse> {
-    const { scope = 'dataCenter', acceptMulti = false, ...rest } = wanted;
-    const message = { ...base(rest), scope, acceptEncoding: null, acceptMulti };
+    const { scope = 'dataCenter', acceptMulti = false, acceptEncoding = null, ...rest } = wanted;
+    const message = { ...base(rest), scope, acceptEncoding, acceptMulti };
     return this.#register(pb ? SUBSCRIBER_REGISTER_PB : SUBSCRIBER_REGISTER, message, pb);
   }
 
@@ -193,7 +196,13 @@ export class TestClient {
   }
 
   #received(frame: Frame, data: ReceivedData): void {
-    const zones = data.data as Map<string, Buffer>;
+    const encoding = data.encoding ?? '';
+    const zones =
+      encoding === ''
+        ? (data.data as Map<string, Buffer>)
+        : decodeReceivedDataBodyPb(
+            encoding === 'gzip' ? gunzipSync(data.body as Buffer) : zstdDecompressSync(data.body as Buffer),
+          );
     this.pushes.push({
       className: frame.className,
       codec: frame.codec,
@@ -205,6 +214,7 @@ export class TestClient {
       values: [...zones.values()].flatMap((packed) => unpackBoxes(packed)).toSorted(),
       zones: [...zones.keys()].toSorted(),
       delta: false,
+      encoding,
     });
   }
 
@@ -227,6 +237,7 @@ export class TestClient {
       values: [...list.values()].flat().toSorted(),
       zones: [],
       delta: push.kind === 1,
+      encoding: '',
     });
   }
 }
