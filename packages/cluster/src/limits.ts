@@ -11,6 +11,8 @@ export const CONNECT_TIMEOUT_MS = 2000;
 /** First and longest wait between attempts to reach a meta node, ms. A round over all known metas is one attempt. */
 export const META_RETRY_MS = 100;
 export const META_RETRY_MS_MAX = 2000;
+/** A node that finds no leader for so long begins to say so, ms; a leader that has just been elected is found sooner. */
+export const WAITING_QUIET_MS = 1000;
 /** How often a node that cannot find a leader says what it waits for, ms. */
 export const WAITING_LOG_MS = 5000;
 /** Meta addresses a node remembers beside the configured ones. */

@@ -28,6 +28,7 @@ import {
   META_CALL_TIMEOUT_MS,
   NEVER_HEARD_MS,
   WAITING_LOG_MS,
+  WAITING_QUIET_MS,
 } from './limits.ts';
 import { MetaConnection } from './meta-connection.ts';
 import { clusterCounters as counters } from './metrics.ts';
@@ -70,6 +71,7 @@ export class MetaLink implements ReplyHandler<BoltChannel> {
   #lastBeatMs = -Infinity;
   #waitingFor = 'meta leader: not started';
   #waitingLoggedMs = -Infinity;
+  #waitingSinceMs = -1;
 
   constructor(ports: ClusterPorts, options: MetaLinkOptions) {
     this.#ports = ports;
@@ -272,6 +274,7 @@ export class MetaLink implements ReplyHandler<BoltChannel> {
     view.heardAtMs = this.#ports.clock.monoMs();
     view.learnMetas(reply.metas);
     this.#waitingFor = '';
+    this.#waitingSinceMs = -1;
     this.#meta.good();
     if (view.table.epoch > 0) this.#ready.resolve();
     if (reply.table !== null && reply.table.epoch < view.table.epoch) this.#offer();
@@ -355,7 +358,9 @@ export class MetaLink implements ReplyHandler<BoltChannel> {
 
   #sayWaiting(): void {
     const nowMs = this.#ports.clock.monoMs();
-    if (nowMs - this.#waitingLoggedMs < WAITING_LOG_MS) return;
+    if (this.#waitingSinceMs < 0) this.#waitingSinceMs = nowMs;
+    if (nowMs - this.#waitingSinceMs < WAITING_QUIET_MS || nowMs - this.#waitingLoggedMs < WAITING_LOG_MS)
+      return;
     this.#waitingLoggedMs = nowMs;
     this.#ports.logger.warn('meta link: waiting', {
       for: this.#waitingFor,

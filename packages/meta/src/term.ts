@@ -171,7 +171,7 @@ export class Term {
     if (outcome.kind === 'joined') {
       metrics.joins.with(node.role).value++;
       logger.info('meta: node joined', {
-        role: node.role,
+        nodeRole: node.role,
         address: node.address,
         processId: node.processId,
         replaced: outcome.replaced?.record.processId ?? '',
@@ -191,7 +191,10 @@ export class Term {
   leave(processId: string): boolean {
     const member = this.members.get(processId);
     if (member === undefined) return true;
-    this.#ports.logger.info('meta: node left', { role: member.record.role, address: member.record.address });
+    this.#ports.logger.info('meta: node left', {
+      nodeRole: member.record.role,
+      address: member.record.address,
+    });
     this.members.remove(member);
     this.#gone([member]);
     return true;
@@ -327,7 +330,11 @@ export class Term {
 
   #refuse({ node }: MessageOf<typeof Beat>, detail: string, reason: string): null {
     this.#ports.metrics.refused.with(reason).value++;
-    this.#ports.logger.warn('meta: node refused', { role: node.role, address: node.address, reason: detail });
+    this.#ports.logger.warn('meta: node refused', {
+      nodeRole: node.role,
+      address: node.address,
+      reason: detail,
+    });
     return null;
   }
 
@@ -432,7 +439,7 @@ export class Term {
     for (const { record } of evicted) {
       metrics.evictions.with(record.role).value++;
       logger.warn('meta: node evicted', {
-        role: record.role,
+        nodeRole: record.role,
         address: record.address,
         processId: record.processId,
       });
