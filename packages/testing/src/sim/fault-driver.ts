@@ -1,0 +1,242 @@
+/** Makes faults happen to a cluster, and knows which of them still last. */
+import type { Fault } from './faults.ts';
+import { faultText } from './faults.ts';
+import type { ModelClient } from './model-client.ts';
+import type { SimCluster, SimNode } from './sim-cluster.ts';
+import { simDelay } from './sim-clock.ts';
+import type { SimWorld } from './sim-host.ts';
+
+/** What the driver needs beside the cluster. */
+export interface FaultDriverPorts {
+  /** Clients that live, in order of joining. */
+  clients(): readonly ModelClient[];
+  /** A service gets busy. */
+  hot(service: number, everyMs: number, forMs: number): void;
+  stopping(node: SimNode): void;
+}
+
+/** The driver. */
+export class FaultDriver {
+  /** Faults that have begun, by kind. */
+  readonly injected = new Map<string, number>();
+  readonly #world: SimWorld;
+  readonly #cluster: SimCluster;
+  readonly #ports: FaultDriverPorts;
+  /** Disturbances that last, per node. */
+  readonly #lasting = new Map<string, number>();
+  #storeHeld: (() => void) | null = null;
+  #over = false;
+
+  constructor(world: SimWorld, cluster: SimCluster, ports: FaultDriverPorts) {
+    this.#world = world;
+    this.#cluster = cluster;
+    this.#ports = ports;
+  }
+
+  /** Lets a fault begin; its end is a timer. */
+  begin(fault: Fault): void {
+    if (this.#over) return;
+    this.injected.set(fault.kind, (this.injected.get(fault.kind) ?? 0) + 1);
+    this.#world.trace.add('FAULT', () => faultText(fault).trim());
+    const end = this.#apply(fault);
+    if (end === null) return;
+    this.#world.clock.setTimer(simDelay(fault.forMs), () => {
+      if (this.#over) return;
+      this.#world.trace.add('FAULT', () => `over: ${fault.kind}`);
+      end();
+    });
+  }
+
+  /** Ends all faults: the network is whole, everybody runs, the store answers. */
+  heal(): void {
+    this.#over = true;
+    this.#world.trace.add('FAULT', 'all faults end');
+    this.#world.network.heal();
+    const { backend } = this.#cluster;
+    backend.setAvailable(true);
+    backend.setDelayMs(0);
+    this.#storeHeld?.();
+    for (const node of this.#cluster.nodes.values()) {
+      node.host?.clock.resume();
+      node.host?.clock.drift(0);
+      this.#lasting.delete(node.name);
+      if (node.disturbedMs === Infinity) node.disturbedMs = this.#world.clock.monoMs();
+      this.#cluster.start(node.name);
+    }
+    for (const client of this.#ports.clients()) client.host.clock.resume();
+  }
+
+  #apply(fault: Fault): (() => void) | null {
+    const { network } = this.#world;
+    const cluster = this.#cluster;
+    switch (fault.kind) {
+      case 'crash':
+        return this.#down([this.#nameOf(fault.node)], fault.silent);
+      case 'restart':
+        return this.#down(
+          fault.roles.flatMap((role) => cluster.of(role).map((node) => node.name)),
+          fault.silent,
+        );
+      case 'stop':
+        return this.#stop(cluster.node(fault.node));
+      case 'pause':
+        return this.#pause(cluster.node(fault.node));
+      case 'cut':
+        return this.#cut(fault);
+      case 'slow':
+        return this.#slow(fault);
+      case 'reset':
+        network.reset(fault.node, fault.other === '' ? undefined : fault.other);
+        return null;
+      case 'clientsLost':
+        for (const client of this.#ports.clients()) network.reset(fault.node, client.host.name);
+        return null;
+      case 'slowClient':
+        return this.#slowClient(fault.client);
+      case 'clockStep':
+        cluster.node(fault.node).host?.clock.stepWall(fault.ms);
+        return null;
+      case 'clockDrift':
+        return this.#drift(cluster.node(fault.node), fault.msPerSecond);
+      case 'hot':
+        this.#ports.hot(fault.service, fault.everyMs, fault.forMs);
+        return null;
+      case 'join':
+        if (cluster.of(fault.role).length < 12) cluster.start(cluster.grow(fault.role).name);
+        return null;
+      default:
+        return this.#store(fault);
+    }
+  }
+
+  #nameOf(name: string): string {
+    return this.#cluster.node(name).name;
+  }
+
+  #disturb(node: SimNode): () => void {
+    this.#lasting.set(node.name, (this.#lasting.get(node.name) ?? 0) + 1);
+    node.disturbedMs = Infinity;
+    return () => {
+      const left = (this.#lasting.get(node.name) ?? 1) - 1;
+      this.#lasting.set(node.name, left);
+      if (left <= 0) node.disturbedMs = this.#world.clock.monoMs();
+    };
+  }
+
+  #down(names: readonly string[], silent: boolean): () => void {
+    const ends = names.map((name) => this.#disturb(this.#cluster.node(name)));
+    for (const name of names) this.#cluster.crash(name, silent);
+    return () => {
+      for (const end of ends) end();
+      for (const name of names) this.#cluster.start(name);
+    };
+  }
+
+  #stop(node: SimNode): () => void {
+    const end = this.#disturb(node);
+    this.#ports.stopping(node);
+    this.#cluster.stop(node.name);
+    return () => {
+      end();
+      this.#cluster.start(node.name);
+    };
+  }
+
+  #pause(node: SimNode): (() => void) | null {
+    const { host } = node;
+    if (host === null || host.clock.paused) return null;
+    const end = this.#disturb(node);
+    host.clock.pause();
+    return () => {
+      end();
+      host.clock.resume();
+    };
+  }
+
+  #slowClient(index: number): (() => void) | null {
+    const clients = this.#ports.clients();
+    if (clients.length === 0) return null;
+    const { clock } = clients[index % clients.length].host;
+    if (clock.paused) return null;
+    clock.pause();
+    return () => clock.resume();
+  }
+
+  #drift(node: SimNode, msPerSecond: number): (() => void) | null {
+    const { host } = node;
+    if (host === null) return null;
+    host.clock.drift(msPerSecond);
+    return () => host.clock.drift(0);
+  }
+
+  #pairs(fault: { readonly a: readonly string[]; readonly b: readonly string[] }): [string, string][] {
+    const nodes = [...this.#cluster.nodes.keys()];
+    const clients = this.#ports.clients().map((client) => client.host.name);
+    const expand = (name: string): readonly string[] =>
+      name === '*' ? nodes : name === 'clients' ? clients : [name];
+    const pairs: [string, string][] = [];
+    for (const a of fault.a) for (const b of fault.b.flatMap(expand)) if (a !== b) pairs.push([a, b]);
+    return pairs;
+  }
+
+  #disturbAll(pairs: readonly [string, string][]): () => void {
+    const names = new Set(pairs.flat().filter((name) => this.#cluster.nodes.has(name)));
+    const ends = [...names].map((name) => this.#disturb(this.#cluster.node(name)));
+    return () => {
+      for (const end of ends) end();
+    };
+  }
+
+  #cut(fault: Extract<Fault, { kind: 'cut' }>): () => void {
+    const { network } = this.#world;
+    const pairs = this.#pairs(fault);
+    const end = this.#disturbAll(pairs);
+    for (const [a, b] of pairs) {
+      network.block(a, b);
+      if (!fault.oneWay) network.block(b, a);
+    }
+    return () => {
+      for (const [a, b] of pairs) {
+        network.unblock(a, b);
+        if (!fault.oneWay) network.unblock(b, a);
+      }
+      end();
+    };
+  }
+
+  #slow(fault: Extract<Fault, { kind: 'slow' }>): () => void {
+    const { network } = this.#world;
+    const pairs = this.#pairs(fault);
+    const end = this.#disturbAll(pairs);
+    for (const [a, b] of pairs) {
+      network.slow(a, b, fault.ms);
+      network.slow(b, a, fault.ms);
+    }
+    return () => {
+      for (const [a, b] of pairs) {
+        network.slow(a, b, 0);
+        network.slow(b, a, 0);
+      }
+      end();
+    };
+  }
+
+  #store(fault: Fault): (() => void) | null {
+    const { backend } = this.#cluster;
+    switch (fault.kind) {
+      case 'storeDown':
+        backend.setAvailable(false);
+        return () => backend.setAvailable(true);
+      case 'storeSlow':
+        backend.setDelayMs(fault.ms);
+        return () => backend.setDelayMs(0);
+      case 'storeHeld': {
+        const release = backend.holdWrites();
+        this.#storeHeld = release;
+        return release;
+      }
+      default:
+        return null;
+    }
+  }
+}

@@ -1,0 +1,508 @@
+/**
+ * The naive model: it knows which clients hold what, which of them lost their session when, and the documented holds; nothing of
+ * slots, leaders or versions. Against it every list that a client sees is judged, and at quiescence the whole (L1).
+ */
+import { zoneInScope } from '@sofa-registry/model';
+import type {
+  ModelClient,
+  ModelClientEvents,
+  ModelPublication,
+  ModelSubscription,
+  ModelView,
+} from './model-client.ts';
+import { parseValue } from './model-client.ts';
+import { Presence } from './publication-ledger.ts';
+
+/** Documented times the model relies on. */
+export interface ModelHolds {
+  /** A single client's publishers stay so long after its connection. */
+  readonly graceMs: number;
+  /** Those of many clients that were lost together. */
+  readonly holdMs: number;
+  /** Those of a dead session. */
+  readonly leaseMs: number;
+  /** Share and number of connections that count as many. */
+  readonly massShare: number;
+  readonly massMin: number;
+}
+
+/** What the model asks about the rest of the simulation. */
+export interface ModelWorld {
+  nowMs(): number;
+  /** Zone of a session. */
+  zoneOf(session: string): string;
+  /** True if bytes get through between the two, both ways, and the session runs. */
+  sound(client: string, session: string): boolean;
+  /** True if a session has been paused or cut off from metas or data nodes for longer than a lease allows. */
+  isolated(session: string): boolean;
+  /** True while so many data nodes were lost together that copies of a slot may be gone. */
+  dataAtRisk(): boolean;
+  /** True while a session is paused, cut off from somebody, or was until a moment ago. */
+  disturbed(session: string): boolean;
+  /** True if any session runs. */
+  anySession(): boolean;
+  violated(invariant: string, detail: string): void;
+  trace(who: string, text: () => string): void;
+}
+
+interface Publisher {
+  readonly client: ModelClient;
+  readonly publication: ModelPublication;
+  readonly presence: Presence;
+  revisionMax: number;
+}
+
+interface ClientState {
+  readonly client: ModelClient;
+  session: string;
+  /** Since when the way to its session is not sound; Infinity if it is. */
+  unsoundMs: number;
+  /** Since when it must have lost that session; Infinity while connected. */
+  lostMs: number;
+  /** Its session process ended (and did not just close the connection). */
+  orphaned: boolean;
+  /** No session was left at that time, nor safe data: what comes is a restart of everything. */
+  cold: boolean;
+}
+
+interface SubscriptionState {
+  /** Zone of the session the last list came from: scope zone means another set elsewhere. */
+  zone: string;
+  readonly shownSinceMs: Map<string, number>;
+  /** Publications that left the list for good. */
+  readonly gone: Set<string>;
+}
+
+interface SessionState {
+  /** When connections to it closed, newest last. */
+  closes: number[];
+  stopping: boolean;
+}
+
+/** A wrong removal is excused by an absence at most so long ago: lists may be old by as much while faults go on. */
+const STALE_MS_MAX = 60_000;
+/** A way that is not sound for so long may have been given up by the session, without the client's knowledge. */
+const UNSOUND_MS = 5000;
+/** After which an unsound way that healed proves nothing against the session any more. */
+const HEALED_MS = 60_000;
+/** Latencies and the grain of the model's own sampling. */
+const SLACK_MS = 150;
+/** How long an acknowledged publication may take to be visible to a first push. */
+const FIRST_PUSH_MS = 5000;
+
+/** The model. */
+export class SimModel implements ModelClientEvents {
+  readonly clients = new Map<string, ClientState>();
+  /** Pushes that arrived at clients so far. */
+  pushes = 0;
+  /** Lists that were judged. */
+  judged = 0;
+  readonly #world: ModelWorld;
+  readonly #holds: ModelHolds;
+  readonly #publishers = new Map<string, Publisher>();
+  readonly #subscriptions = new Map<string, SubscriptionState>();
+  readonly #sessions = new Map<string, SessionState>();
+  /** Contents by service, version and zone. */
+  readonly #contents = new Map<string, string>();
+
+  constructor(world: ModelWorld, holds: ModelHolds) {
+    this.#world = world;
+    this.#holds = holds;
+  }
+
+  add(client: ModelClient): void {
+    this.clients.set(client.name, {
+      client,
+      session: '',
+      unsoundMs: Infinity,
+      lostMs: Infinity,
+      orphaned: false,
+      cold: false,
+    });
+  }
+
+  /** A session process ended. */
+  sessionDown(name: string, graceful: boolean): void {
+    const nowMs = this.#world.nowMs();
+    const state = this.#session(name);
+    state.stopping = false;
+    for (const client of this.clients.values()) {
+      if (client.session !== name || client.lostMs !== Infinity) continue;
+      client.orphaned = true;
+      this.#lost(client, nowMs, graceful ? this.#holds.holdMs : this.#holds.leaseMs, `${name} ended`);
+    }
+  }
+
+  sessionStopping(name: string): void {
+    this.#session(name).stopping = true;
+  }
+
+  /** A session serves. Whoever lost everything with a restart of everything has the hold from now on to come back. */
+  sessionUp(name: string): void {
+    this.#sessions.delete(name);
+    const nowMs = this.#world.nowMs();
+    for (const state of this.clients.values()) {
+      if (!state.cold) continue;
+      state.cold = false;
+      state.orphaned = false;
+      this.#excuse(state, nowMs + this.#holds.holdMs - SLACK_MS, 'everything was restarted');
+    }
+  }
+
+  connected(client: ModelClient, session: string): void {
+    this.#world.trace(client.name, () => `connected to ${session}`);
+    const state = this.clients.get(client.name);
+    if (state === undefined) return;
+    state.session = session;
+    state.unsoundMs = Infinity;
+    state.lostMs = Infinity;
+    state.orphaned = false;
+    state.cold = false;
+  }
+
+  disconnected(client: ModelClient, reason: string): void {
+    this.#world.trace(client.name, () => `lost its session: ${reason}`);
+    const state = this.clients.get(client.name);
+    if (state === undefined) return;
+    const nowMs = this.#world.nowMs();
+    const session = this.#session(state.session);
+    session.closes.push(nowMs);
+    if (state.lostMs !== Infinity) return;
+    const hold = session.stopping ? this.#holds.holdMs : this.#holds.graceMs;
+    this.#lost(state, nowMs, hold, `lost ${state.session}`);
+    this.#noticeMass(state.session, session, nowMs);
+  }
+
+  pushed(_client: ModelClient, _subscription: ModelSubscription): void {
+    this.pushes++;
+  }
+
+  broke(client: ModelClient, what: string): void {
+    this.#world.violated('protocol', `${client.name}: ${what}`);
+  }
+
+  /** Takes over what clients did since the last call; call it often. */
+  sample(): void {
+    const nowMs = this.#world.nowMs();
+    for (const state of this.clients.values()) {
+      const { client } = state;
+      if (!client.alive) {
+        this.#left(client);
+        this.clients.delete(client.name);
+        continue;
+      }
+      this.#watchWay(state, nowMs);
+      this.#watchOrphan(state, nowMs);
+      for (const publication of client.publications.values())
+        this.#samplePublication(state, publication, nowMs);
+    }
+  }
+
+  listed(
+    client: ModelClient,
+    subscription: ModelSubscription,
+    before: ModelView | null,
+    after: ModelView,
+    session: string,
+  ): void {
+    this.judged++;
+    this.#world.trace(
+      client.name,
+      () => `${subscription.service} ${subscription.scope} v${after.version} ${viewText(after)}`,
+    );
+    // The clients' own state may be newer than the last sample.
+    for (const publication of client.publications.values()) this.#sampleRevision(publication);
+    const zone = this.#world.zoneOf(session);
+    const shown = this.#read(client, subscription, after, zone);
+    const state = this.#subscription(subscription);
+    const moved = subscription.scope === 'zone' && state.zone !== zone;
+    state.zone = zone;
+    const earlier = before === null || moved ? new Map<string, number>() : keysOf(before);
+    const nowMs = this.#world.nowMs();
+    const where = `${client.name} (${client.kind}, ${subscription.scope}) at ${session}, ${subscription.service} v${after.version}`;
+    for (const [key, revision] of shown) {
+      const old = earlier.get(key);
+      if (old !== undefined && old > revision)
+        this.#world.violated('I9', `${where}: ${key} went from revision ${old} to ${revision}`);
+      if (old === undefined) {
+        if (!moved && state.gone.has(key))
+          this.#world.violated('I10', `${where}: ${key} had left for good and is back`);
+        state.shownSinceMs.set(key, nowMs);
+      }
+    }
+    for (const key of earlier.keys())
+      if (!shown.has(key)) this.#removed(where, state, key, nowMs, shown.size, before);
+    if (before === null && shown.size === 0) this.#emptyFirst(where, subscription, zone, nowMs);
+    this.#sameContent(where, subscription, after);
+  }
+
+  /** What each subscriber must see when nothing happens any more (L1), and that everything is acknowledged. */
+  unsettled(limit: number): string[] {
+    const wrong: string[] = [];
+    for (const { client } of this.clients.values()) {
+      if (!client.alive) continue;
+      if (wrong.length >= limit) break;
+      if (client.session === '') {
+        wrong.push(`${client.name} has no session`);
+        continue;
+      }
+      if (client.unacked() > 0)
+        wrong.push(`${client.name} waits for ${client.unacked()} answers of ${client.session}`);
+      for (const subscription of client.subscriptions.values()) {
+        if (!subscription.wanted) continue;
+        const expected = this.#expected(subscription, this.#world.zoneOf(client.session));
+        const seen = subscription.view === null ? 'nothing' : viewText(subscription.view);
+        if (seen !== expected) {
+          wrong.push(
+            `${client.name} (${client.kind}, ${subscription.scope}) at ${client.session} sees ${subscription.service} ${seen}, should see ${expected}`,
+          );
+        }
+      }
+    }
+    return wrong;
+  }
+
+  /** Live publications. */
+  live(): { readonly key: string; readonly service: string; readonly session: string }[] {
+    const out = [];
+    for (const { client } of this.clients.values()) {
+      if (!client.alive) continue;
+      for (const { key, service, wanted } of client.publications.values())
+        if (wanted) out.push({ key, service, session: client.session });
+    }
+    return out;
+  }
+
+  #session(name: string): SessionState {
+    let state = this.#sessions.get(name);
+    if (state === undefined) this.#sessions.set(name, (state = { closes: [], stopping: false }));
+    return state;
+  }
+
+  #subscription(subscription: ModelSubscription): SubscriptionState {
+    let state = this.#subscriptions.get(subscription.key);
+    if (state === undefined)
+      this.#subscriptions.set(
+        subscription.key,
+        (state = { zone: '', shownSinceMs: new Map(), gone: new Set() }),
+      );
+    return state;
+  }
+
+  #lost(state: ClientState, nowMs: number, holdMs: number, why: string): void {
+    state.lostMs = nowMs;
+    this.#excuse(state, nowMs + holdMs - SLACK_MS, why);
+  }
+
+  #excuse(state: ClientState, fromMs: number, why: string): void {
+    for (const publication of state.client.publications.values()) {
+      this.#publishers.get(publication.key)?.presence.excuse(fromMs, why);
+    }
+  }
+
+  /** What a dead session's clients held is remembered by the data nodes alone. */
+  #watchOrphan(state: ClientState, nowMs: number): void {
+    if (!state.orphaned || state.cold || !this.#world.dataAtRisk()) return;
+    if (this.#world.anySession()) this.#excuse(state, nowMs, 'its session and copies of data were lost');
+    else state.cold = true;
+  }
+
+  #noticeMass(name: string, session: SessionState, nowMs: number): void {
+    const { graceMs, holdMs, massShare, massMin } = this.#holds;
+    session.closes = session.closes.filter((atMs) => atMs > nowMs - graceMs + SLACK_MS);
+    const closes = session.closes.length;
+    let open = 0;
+    for (const state of this.clients.values())
+      if (state.session === name && state.lostMs === Infinity) open++;
+    if (closes < massMin || closes < massShare * (open + closes) * 1.1) return;
+    for (const state of this.clients.values()) {
+      if (state.session !== name || state.lostMs < session.closes[0]) continue;
+      for (const publication of state.client.publications.values()) {
+        this.#publishers
+          .get(publication.key)
+          ?.presence.extend(nowMs, state.lostMs + holdMs - SLACK_MS, `lost ${name} with many others`);
+      }
+    }
+  }
+
+  #left(client: ModelClient): void {
+    const nowMs = this.#world.nowMs();
+    for (const publication of client.publications.values()) {
+      publication.wanted = false;
+      this.#publishers.get(publication.key)?.presence.excuse(nowMs, 'its client left');
+    }
+    for (const subscription of client.subscriptions.values()) this.#subscriptions.delete(subscription.key);
+  }
+
+  #watchWay(state: ClientState, nowMs: number): void {
+    if (state.session === '') return;
+    if (!this.#world.sound(state.client.name, state.session)) {
+      if (state.unsoundMs > nowMs) state.unsoundMs = nowMs;
+    } else if (state.unsoundMs < nowMs - HEALED_MS) {
+      state.unsoundMs = Infinity;
+    }
+  }
+
+  #sampleRevision(publication: ModelPublication): void {
+    const publisher = this.#publishers.get(publication.key);
+    if (publisher !== undefined && publication.revision > publisher.revisionMax)
+      publisher.revisionMax = publication.revision;
+  }
+
+  #samplePublication(state: ClientState, publication: ModelPublication, nowMs: number): void {
+    let publisher = this.#publishers.get(publication.key);
+    if (publisher === undefined) {
+      publisher = { client: state.client, publication, presence: new Presence(), revisionMax: 0 };
+      this.#publishers.set(publication.key, publisher);
+    }
+    const { presence } = publisher;
+    publisher.revisionMax = publication.revision;
+    if (!publication.wanted) {
+      presence.excuse(nowMs, 'taken back');
+      return;
+    }
+    if (state.unsoundMs < nowMs - UNSOUND_MS) presence.excuse(nowMs, `no sound way to ${state.session}`);
+    const doubtful = this.#doubtful(state.session);
+    if (doubtful !== '') presence.excuse(nowMs, doubtful);
+    const proven =
+      state.session !== '' && state.lostMs === Infinity && state.unsoundMs === Infinity && doubtful === '';
+    if (!presence.sure && proven && publication.acked()) presence.confirm(nowMs);
+  }
+
+  /** Why what a session holds may be unknown to the data nodes; '' if it must be known. */
+  #doubtful(session: string): string {
+    if (session === '') return '';
+    if (this.#world.isolated(session)) return `${session} is isolated`;
+    return this.#world.dataAtRisk() && this.#world.disturbed(session)
+      ? `${session} is cut off and copies of data were lost`
+      : '';
+  }
+
+  #removed(
+    where: string,
+    state: SubscriptionState,
+    key: string,
+    nowMs: number,
+    left: number,
+    before: ModelView | null,
+  ): void {
+    const sinceMs = Math.max(state.shownSinceMs.get(key) ?? 0, nowMs - STALE_MS_MAX);
+    state.shownSinceMs.delete(key);
+    const publisher = this.#publishers.get(key);
+    if (publisher === undefined) return;
+    if (!publisher.publication.wanted) {
+      state.gone.add(key);
+      return;
+    }
+    if (publisher.presence.excusedWithin(sinceMs, nowMs)) return;
+    const kind = left === 0 ? 'empty' : 'shrunken';
+    const owner = publisher.client;
+    this.#world.violated(
+      'I6',
+      `${where}: ${kind} list, ${key} (of ${owner.name} at ${owner.session || 'no session'}) is missing; before: v${before?.version} ${before === null ? '' : viewText(before)}`,
+    );
+  }
+
+  #emptyFirst(where: string, subscription: ModelSubscription, zone: string, nowMs: number): void {
+    for (const [key, { publication, presence, client }] of this.#publishers) {
+      if (publication.service !== subscription.service || !publication.wanted) continue;
+      if (!zoneInScope(subscription.scope, publication.zone, zone)) continue;
+      if (presence.sureSince(nowMs) > nowMs - FIRST_PUSH_MS) continue;
+      this.#world.violated(
+        'I6',
+        `${where}: empty first list though ${key} is held by ${client.name} at ${client.session}`,
+      );
+      return;
+    }
+  }
+
+  /** Publications of a list, with revisions; complains about what must not be there. */
+  #read(
+    client: ModelClient,
+    subscription: ModelSubscription,
+    view: ModelView,
+    sessionZone: string,
+  ): Map<string, number> {
+    const shown = new Map<string, number>();
+    const bad = (what: string): void =>
+      this.#world.violated('L1', `${client.name}: ${subscription.service} v${view.version}: ${what}`);
+    for (const [zone, values] of view.zones) {
+      for (const value of values) {
+        const parsed = parseValue(value);
+        const publisher = parsed === null ? undefined : this.#publishers.get(parsed.key);
+        if (parsed === null) {
+          bad(`foreign value ${value}`);
+          continue;
+        }
+        if (shown.has(parsed.key)) bad(`${parsed.key} is listed twice`);
+        shown.set(parsed.key, parsed.revision);
+        if (publisher === undefined) continue;
+        const { publication } = publisher;
+        if (publication.service !== subscription.service) bad(`${value} belongs to ${publication.service}`);
+        if (publication.zone !== zone) bad(`${value} of zone ${publication.zone} in zone ${zone}`);
+        if (parsed.revision > publication.revision) bad(`${value} was never published`);
+        if (!zoneInScope(subscription.scope, zone, sessionZone))
+          bad(`${value} of zone ${zone} is out of scope`);
+      }
+    }
+    return shown;
+  }
+
+  /** I8: a version means one content. */
+  #sameContent(where: string, subscription: ModelSubscription, view: ModelView): void {
+    if (view.version <= 1) return;
+    const zones = new Map<string, string>();
+    for (const [zone, values] of view.zones)
+      if (values.length > 0) zones.set(zone, [...values].sort().join(' '));
+    const base = `${subscription.service} v${view.version}`;
+    if (subscription.scope !== 'zone') {
+      const all = [...zones]
+        .map(([zone, values]) => `${zone}: ${values}`)
+        .sort()
+        .join('; ');
+      this.#content(where, base, all);
+    }
+    for (const [zone, values] of zones) this.#content(where, `${base} ${zone}`, values);
+  }
+
+  #content(where: string, key: string, content: string): void {
+    const known = this.#contents.get(key);
+    if (known === undefined) this.#contents.set(key, content);
+    else if (known !== content)
+      this.#world.violated('I8', `${where}: ${key} is ${content || 'empty'} and was ${known || 'empty'}`);
+  }
+
+  #expected(subscription: ModelSubscription, sessionZone: string): string {
+    const zones = new Map<string, string[]>();
+    for (const { client } of this.clients.values()) {
+      if (!client.alive) continue;
+      for (const publication of client.publications.values()) {
+        if (!publication.wanted || publication.service !== subscription.service) continue;
+        if (!zoneInScope(subscription.scope, publication.zone, sessionZone)) continue;
+        const values = zones.get(publication.zone) ?? [];
+        values.push(`${publication.key}#${publication.revision}`);
+        zones.set(publication.zone, values);
+      }
+    }
+    return viewText({ version: 0, zones });
+  }
+}
+
+/** A view in one line, without its order. */
+export function viewText(view: ModelView): string {
+  const zones = [...view.zones]
+    .filter(([, values]) => values.length > 0)
+    .map(([zone, values]) => `${zone}: ${[...values].sort().join(' ')}`);
+  return `[${zones.sort().join('; ')}]`;
+}
+
+function keysOf(view: ModelView): Map<string, number> {
+  const keys = new Map<string, number>();
+  for (const values of view.zones.values()) {
+    for (const value of values) {
+      const parsed = parseValue(value);
+      if (parsed !== null) keys.set(parsed.key, parsed.revision);
+    }
+  }
+  return keys;
+}

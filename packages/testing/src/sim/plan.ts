@@ -1,0 +1,148 @@
+/**
+ * What a simulation does, made from its seed before it starts, so that it can be printed, replayed and shrunk: the cluster, what
+ * clients do, and the faults. Names are indices; what an index means is settled when the step runs.
+ */
+import type { Scope } from '@sofa-registry/model';
+import type { Random } from '@sofa-registry/runtime';
+import { seededRandom } from '@sofa-registry/runtime';
+import { type Fault, type FaultLevel, makeFaults } from './faults.ts';
+
+/** A step of the clients. `client`, `pick` count modulo what there is. */
+export type ClientStep =
+  | { readonly atMs: number; readonly do: 'join'; readonly kind: number }
+  | { readonly atMs: number; readonly do: 'publish'; readonly client: number; readonly service: number }
+  | {
+      readonly atMs: number;
+      readonly do: 'update' | 'unpublish' | 'unsubscribe';
+      readonly client: number;
+      readonly pick: number;
+    }
+  | {
+      readonly atMs: number;
+      readonly do: 'subscribe';
+      readonly client: number;
+      readonly service: number;
+      readonly scope: Scope;
+    }
+  | {
+      readonly atMs: number;
+      readonly do: 'leave' | 'die';
+      readonly client: number;
+      readonly silent: boolean;
+    };
+
+/** Size of a simulation. */
+export interface SimSize {
+  readonly metas: number;
+  readonly data: number;
+  readonly sessions: number;
+  readonly zones: number;
+  readonly clients: number;
+  readonly services: number;
+  readonly slotCount: number;
+  readonly replicas: number;
+  /** Simulated time with steps and faults, ms. */
+  readonly activeMs: number;
+  /** Mean time between two steps of the clients, ms. */
+  readonly stepMs: number;
+}
+
+/** A whole simulation. */
+export interface SimPlan {
+  readonly seed: number;
+  readonly level: FaultLevel;
+  readonly size: SimSize;
+  readonly steps: readonly ClientStep[];
+  readonly faults: readonly Fault[];
+}
+
+/** Time from the start of all nodes to the first step, ms. */
+export const SETTLE_MS = 5000;
+
+/** Makes the plan of a seed. */
+export function makePlan(seed: number, level: FaultLevel, size: Partial<SimSize> = {}): SimPlan {
+  const random = seededRandom(seed);
+  const sizes = { ...randomSize(random, level), ...size };
+  const steps = makeSteps(seededRandom(random.uint32()), sizes);
+  const faults = makeFaults(
+    seededRandom(random.uint32()),
+    level,
+    sizes,
+    SETTLE_MS,
+    SETTLE_MS + sizes.activeMs,
+  );
+  return { seed, level, size: sizes, steps, faults };
+}
+
+/** An integer from `min` to `max`. */
+export function between(random: Random, min: number, max: number): number {
+  return min + (random.uint32() % (max - min + 1));
+}
+
+/** One of the items. */
+export function oneOf<T>(random: Random, items: readonly T[]): T {
+  return items[random.uint32() % items.length];
+}
+
+function randomSize(random: Random, level: FaultLevel): SimSize {
+  const calm = level === 'none';
+  return {
+    metas: oneOf(random, [1, 1, 3]),
+    data: oneOf(random, calm ? [1, 2, 3] : [1, 2, 3, 3, 4]),
+    sessions: oneOf(random, [1, 2, 2, 3]),
+    zones: oneOf(random, [1, 1, 2]),
+    clients: between(random, 4, 24),
+    services: between(random, 1, 8),
+    slotCount: oneOf(random, [4, 16, 64]),
+    replicas: oneOf(random, [2, 2, 2, 3]),
+    activeMs: calm ? 20_000 : between(random, 20_000, 90_000),
+    stepMs: oneOf(random, [50, 200, 1000]),
+  };
+}
+
+function makeSteps(random: Random, size: SimSize): ClientStep[] {
+  const steps: ClientStep[] = [];
+  const scopes: readonly Scope[] = ['zone', 'dataCenter', 'dataCenter', 'global'];
+  const service = (): number => Math.floor(random.next() ** 2 * size.services);
+  for (let i = 0; i < size.clients; i++) {
+    const atMs = SETTLE_MS * random.next();
+    steps.push({ atMs, do: 'join', kind: random.uint32() });
+    for (let n = between(random, 0, 3); n > 0; n--)
+      steps.push({ atMs: atMs + 1, do: 'publish', client: i, service: service() });
+    for (let n = between(random, 0, 3); n > 0; n--) {
+      steps.push({
+        atMs: atMs + 1,
+        do: 'subscribe',
+        client: i,
+        service: service(),
+        scope: oneOf(random, scopes),
+      });
+    }
+  }
+  let atMs = SETTLE_MS;
+  const endMs = SETTLE_MS + size.activeMs;
+  for (;;) {
+    atMs += -Math.log(1 - random.next()) * size.stepMs;
+    if (atMs > endMs) break;
+    steps.push(randomStep(random, atMs, service, scopes));
+  }
+  return steps.sort((a, b) => a.atMs - b.atMs);
+}
+
+function randomStep(
+  random: Random,
+  atMs: number,
+  service: () => number,
+  scopes: readonly Scope[],
+): ClientStep {
+  const client = random.uint32();
+  const pick = random.uint32();
+  const dice = random.next();
+  if (dice < 0.25) return { atMs, do: 'publish', client, service: service() };
+  if (dice < 0.6) return { atMs, do: 'update', client, pick };
+  if (dice < 0.77) return { atMs, do: 'unpublish', client, pick };
+  if (dice < 0.87) return { atMs, do: 'subscribe', client, service: service(), scope: oneOf(random, scopes) };
+  if (dice < 0.93) return { atMs, do: 'unsubscribe', client, pick };
+  if (dice < 0.965) return { atMs, do: 'join', kind: pick };
+  return { atMs, do: dice < 0.98 ? 'leave' : 'die', client, silent: random.uint32() % 2 === 0 };
+}

@@ -1,0 +1,66 @@
+/**
+ * Since when, and when, a publication's absence from a list can be excused: it was taken back, never acknowledged, or its
+ * owner was away for longer than the documented holds. Everything else is a lie by fault (I6).
+ */
+
+/** Past spans kept per publication; older ones are merged into one. */
+const SPANS_MAX = 32;
+
+/** Times are ms of the simulation. */
+export class Presence {
+  /** From when absence is excused; Infinity while the publication must be listed. May lie in the future. */
+  #unsureFrom = -Infinity;
+  #why = 'not acknowledged yet';
+  readonly #past: { from: number; to: number }[] = [];
+
+  /** True if it must be listed now (with a hold running, still). */
+  mustShow(nowMs: number): boolean {
+    return nowMs < this.#unsureFrom;
+  }
+
+  /** Why absence is excused now or soon. */
+  get why(): string {
+    return this.#why;
+  }
+
+  /** True while nothing is known that would excuse absence later. */
+  get sure(): boolean {
+    return this.#unsureFrom === Infinity;
+  }
+
+  /** Absence is excused from `fromMs` on, unless it was excused before that already. */
+  excuse(fromMs: number, why: string): void {
+    if (fromMs >= this.#unsureFrom) return;
+    this.#unsureFrom = fromMs;
+    this.#why = why;
+  }
+
+  /** The hold that runs is longer than was thought: not from then but from `fromMs` on. Nothing happens if it has ended. */
+  extend(nowMs: number, fromMs: number, why: string): void {
+    if (this.#unsureFrom === Infinity || this.#unsureFrom <= nowMs || fromMs <= this.#unsureFrom) return;
+    this.#unsureFrom = fromMs;
+    this.#why = why;
+  }
+
+  /** It is acknowledged on a sound connection. */
+  confirm(nowMs: number): void {
+    if (this.#unsureFrom < nowMs) {
+      if (this.#past.length >= SPANS_MAX) this.#past[1].from = this.#past.shift()?.from ?? 0;
+      this.#past.push({ from: this.#unsureFrom, to: nowMs });
+    }
+    this.#unsureFrom = Infinity;
+    this.#why = '';
+  }
+
+  /** True if absence was excused at some instant of the span. */
+  excusedWithin(fromMs: number, toMs: number): boolean {
+    if (this.#unsureFrom <= toMs) return true;
+    return this.#past.some((span) => span.from <= toMs && span.to >= fromMs);
+  }
+
+  /** Since when it must be listed without a break; Infinity if it need not be. */
+  sureSince(nowMs: number): number {
+    if (!this.mustShow(nowMs)) return Infinity;
+    return this.#past.length === 0 ? -Infinity : this.#past[this.#past.length - 1].to;
+  }
+}
