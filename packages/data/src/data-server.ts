@@ -11,6 +11,8 @@ import { type DataConfig, type DataTunables, dataTunables } from './settings.ts'
 
 /** How often a graceful stop looks whether its slots have gone, in ms. */
 const DRAIN_LOOK_MS = 50;
+/** Longest wait of a graceful stop for each answer of meta, in ms. */
+const META_ANSWER_MS = 2000;
 
 /** One data node. */
 export class DataServer {
@@ -115,14 +117,10 @@ export class DataServer {
     if (this.#stopping || this.#meta === null || this.#node === null) return;
     this.#stopping = true;
     if (this.#others()) {
-      await this.#meta.drain(true).catch((error: unknown) => {
-        this.#ports.logger.warn('meta did not take the drain', { error: String(error) });
-      });
+      await this.#within(this.#meta.drain(true), 'drain');
       await this.#drained();
     }
-    await this.#meta.leave().catch((error: unknown) => {
-      this.#ports.logger.warn('meta did not take the leave', { error: String(error) });
-    });
+    await this.#within(this.#meta.leave(), 'leave');
     await this.#close('data node stopped');
   }
 
@@ -143,6 +141,14 @@ export class DataServer {
     const closing = this.#listener?.close();
     this.#node?.stop(reason);
     await closing;
+  }
+
+  /** Waits for meta's answer, but not long: meta may be gone, or leave at the same time. */
+  async #within(answer: Promise<void>, what: string): Promise<void> {
+    const { clock, logger } = this.#ports;
+    const late = new Promise<'late'>((resolve) => clock.setTimer(META_ANSWER_MS, () => resolve('late')));
+    const outcome = await Promise.race([answer.catch((error: unknown) => String(error)), late]);
+    if (outcome !== undefined) logger.warn(`meta did not take the ${what}`, { error: outcome });
   }
 
   /** True if somebody else could take the slots. */
