@@ -45,7 +45,7 @@ export async function migrateMysql(query: (...statement: MyStatement) => Promise
   if (Number(packet) < PACKET_BYTES_MIN) {
     throw new StoreError(
       'SR_STORE_CONFIG',
-      `max_allowed_packet of the server is ${packet}, the store needs at least ${PACKET_BYTES_MIN}`,
+      `max_allowed_packet of the server is ${Number(packet)}, the store needs at least ${PACKET_BYTES_MIN}`,
     );
   }
   const [{ locked }] = await query(`SELECT GET_LOCK('sofa-registry schema', 1) AS locked`);

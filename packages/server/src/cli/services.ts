@@ -110,7 +110,10 @@ async function newestDatum(cluster: ClusterSight, id: string): Promise<DatumRow 
   });
   let newest: DatumRow | null = null;
   for (const address of need(cluster, 'data')) {
-    const answer = await askJson<Record<string, DatumRow | null>>(address, `/digest/datum/query?${query}`);
+    const answer = await askJson<Record<string, DatumRow | null>>(
+      address,
+      `/digest/datum/query?${query.toString()}`,
+    );
     for (const row of Object.values(answer)) {
       if (row !== null && (newest === null || row.version > newest.version)) newest = row;
     }
@@ -129,7 +132,10 @@ async function subscribersOf(cluster: ClusterSight, id: string) {
   }[] = [];
   for (const address of addressesOf(cluster, 'session')) {
     const query = new URLSearchParams({ dataInfoId: id });
-    const answer = await askJson<{ SUB?: SubscriberRow[] }>(address, `/digest/sub/data/query?${query}`);
+    const answer = await askJson<{ SUB?: SubscriberRow[] }>(
+      address,
+      `/digest/sub/data/query?${query.toString()}`,
+    );
     for (const { processId, appName, scope, lastPushContexts } of answer.SUB ?? []) {
       const [context] = Object.values(lastPushContexts);
       rows.push({

@@ -55,7 +55,7 @@ const ANY_HOSTS: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
 
 /** True when nobody outside this machine can connect. */
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\./.test(host);
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
 
 /** Directory for state that survives a restart. */

@@ -88,7 +88,7 @@ export class Registry {
   /** Drops everything at once. */
   async kill(): Promise<void> {
     this.#killed = true;
-    await Promise.all(this.#roles.map((role) => role.tier.kill()));
+    await Promise.all(this.#roles.map(async (role) => role.tier.kill()));
     for (const port of this.#httpPorts.values()) port.kill();
     await this.#store?.close();
   }

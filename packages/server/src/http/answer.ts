@@ -49,8 +49,8 @@ export function stringify(value: unknown): string {
   return JSON.stringify(value, (_key, item: unknown) => (typeof item === 'bigint' ? rawNumber(item) : item));
 }
 
-const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON;
+const { rawJSON } = JSON as unknown as { rawJSON: (this: void, text: string) => unknown };
 
 function rawNumber(value: bigint): unknown {
-  return rawJson(value.toString());
+  return rawJSON(value.toString());
 }
