@@ -8,7 +8,7 @@ import type { Term } from './term.ts';
 
 /** Attempts of a change of a shared list against other writers. */
 const ATTEMPTS_MAX = 5;
-/** Wait for a round of the allocator that was asked for. */
+/** Errors after which the list is read again. */
 const RETRY_ERRORS = ['SR_STORE_CONFLICT'] as const;
 
 /** Where the calls find the leader's state. */
@@ -99,7 +99,7 @@ export class MetaAdmin {
   async setReconcile(on: boolean): Promise<void> {
     const term = this.#term();
     await this.putDoc(RECONCILE_DOC, String(on));
-    term.arrangeSoon();
+    term.slots.arrangeSoon();
   }
 
   /** Whether the slot table follows the data nodes. */
@@ -110,8 +110,7 @@ export class MetaAdmin {
   /** Asks the allocator now and answers the table there is then. */
   async refreshTable(): Promise<SlotTable> {
     const term = this.#term();
-    term.arrangeSoon();
-    await term.arrange();
+    await term.slots.arrange();
     return term.table;
   }
 

@@ -83,7 +83,7 @@ export class MetaServer implements MetaInspect {
       beat: (link, beat) => this.#beat(link, beat),
       leave: (processId) => this.#active()?.leave(processId) ?? false,
       drain: (processId, on) => this.#active()?.drain(processId, on) ?? false,
-      offer: (table) => this.#active()?.offer(table) ?? false,
+      offer: (table) => this.#active()?.slots.offer(table) ?? false,
       closed: (link) => this.#active()?.closed(link),
     });
     this.inspect = this;
@@ -161,13 +161,15 @@ export class MetaServer implements MetaInspect {
     const term = this.#active();
     if (term === null) return out;
     for (const { address } of this.members('data')) {
-      const rows = [...term.reports.of(address)].map(([slot, { role, leaderEpoch, sequence, complete }]) => ({
-        slot,
-        role: ROLE_NAMES[role] ?? ROLE_NAMES[SlotRole.follower],
-        leaderEpoch,
-        sequence,
-        complete,
-      }));
+      const rows = [...term.slots.reports.of(address)].map(
+        ([slot, { role, leaderEpoch, sequence, complete }]) => ({
+          slot,
+          role: ROLE_NAMES[role] ?? ROLE_NAMES[SlotRole.follower],
+          leaderEpoch,
+          sequence,
+          complete,
+        }),
+      );
       out[address] = rows.sort((a, b) => a.slot - b.slot);
     }
     return out;
@@ -176,7 +178,10 @@ export class MetaServer implements MetaInspect {
   tableStatus(): TableStatus {
     const term = this.#active();
     const { epoch } = this.table();
-    const status = term?.status() ?? { ...tableBalance(this.table(), this.members('data')), stable: false };
+    const status = term?.slots.status() ?? {
+      ...tableBalance(this.table(), this.members('data')),
+      stable: false,
+    };
     return {
       epoch,
       leaderCount: countsOf(status.leaderCount),
