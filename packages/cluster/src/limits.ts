@@ -1,6 +1,6 @@
 /** Times and bounds of the links of a node to meta and to data nodes. */
 
-/** Time between two beats, ms (F162; reference/meta-and-admin.md 3.1: 1 s on every role). */
+/** Time between two beats, ms (F174; reference/meta-and-admin.md 3.1: 1 s on every role). */
 export const BEAT_MS = 1000;
 /** A beat without answer for so long means that the meta node is gone, ms. Above two beats, below the 3 s of an eviction. */
 export const BEAT_TIMEOUT_MS = 2500;

@@ -1,4 +1,4 @@
-/** Counters of the links of this process to meta and data nodes (F162, F174). */
+/** Counters of the links of this process to meta and data nodes (F167, F174). */
 import { MetricSet } from '@sofa-registry/runtime';
 
 /** All metrics of this package. */
@@ -6,10 +6,10 @@ export const CLUSTER_METRICS = new MetricSet('cluster');
 
 /** Counters by name. */
 export const clusterCounters = Object.freeze({
-  beats: CLUSTER_METRICS.counter('beats_total', 'Beats sent to meta', 'F162'),
-  beatsFailed: CLUSTER_METRICS.counter('beats_failed_total', 'Beats without a usable answer', 'F162'),
-  redirects: CLUSTER_METRICS.counter('meta_redirects_total', 'Answers of a meta that does not lead', 'F162'),
-  metaConnects: CLUSTER_METRICS.counter('meta_connects_total', 'Connections opened to meta nodes', 'F162'),
+  beats: CLUSTER_METRICS.counter('beats_total', 'Beats sent to meta', 'F174'),
+  beatsFailed: CLUSTER_METRICS.counter('beats_failed_total', 'Beats without a usable answer', 'F174'),
+  redirects: CLUSTER_METRICS.counter('meta_redirects_total', 'Answers of a meta that does not lead', 'F180'),
+  metaConnects: CLUSTER_METRICS.counter('meta_connects_total', 'Connections opened to meta nodes', 'F167'),
   metaConnectsFailed: CLUSTER_METRICS.counter(
     'meta_connects_failed_total',
     'Meta nodes that could not be reached',
@@ -23,7 +23,7 @@ export const clusterCounters = Object.freeze({
     'Beats refused by meta: slot or data centre settings differ',
     'F133',
   ),
-  tablesApplied: CLUSTER_METRICS.counter('tables_applied_total', 'Slot tables taken over', 'F134'),
+  tablesApplied: CLUSTER_METRICS.counter('tables_applied_total', 'Slot tables taken over', 'F141'),
   tablesOffered: CLUSTER_METRICS.counter(
     'tables_offered_total',
     'Own tables offered to a leader that had an older one',

@@ -62,6 +62,8 @@ export class PeerLink implements ReplyHandler<BoltChannel> {
   #aborter = new AbortController();
   /** When the attempt under way began; -1 = none is. */
   #attemptMs = -1;
+  /** Ends a young attempt when it has got no answer by then. */
+  #hasten: Timer | null = null;
   #candidate: BoltChannel | null = null;
   #channel: BoltChannel | null = null;
   #retry: Timer | null = null;
@@ -113,8 +115,16 @@ export class PeerLink implements ReplyHandler<BoltChannel> {
       this.#retry.cancel();
       this.#retry = null;
     } else {
-      const { clock } = this.#ports;
-      if (this.#attemptMs < 0 || clock.monoMs() - this.#attemptMs < PEER_RETRY_MS) return;
+      if (this.#attemptMs < 0) return;
+      const youngMs = PEER_RETRY_MS - (this.#ports.clock.monoMs() - this.#attemptMs);
+      if (youngMs > 0) {
+        // An attempt gets this long to be answered, however often the node is named meanwhile.
+        this.#hasten ??= this.#ports.clock.setTimer(youngMs, () => {
+          this.#hasten = null;
+          this.retrySoon();
+        });
+        return;
+      }
       this.#attemptMs = -1;
       this.#aborter.abort();
     }
@@ -126,6 +136,7 @@ export class PeerLink implements ReplyHandler<BoltChannel> {
   close(): void {
     this.#closed = true;
     this.#retry?.cancel();
+    this.#hasten?.cancel();
     this.#aborter.abort();
     const channel = this.#channel ?? this.#candidate;
     this.#channel = null;

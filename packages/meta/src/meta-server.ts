@@ -198,6 +198,8 @@ export class MetaServer implements MetaInspect {
     if (this.#listener === null) return { ready: false, waitingFor: 'its port' };
     const mismatch = this.#term?.mismatch ?? '';
     if (mismatch !== '') return { ready: false, waitingFor: `other settings: ${mismatch}` };
+    const trouble = this.#term?.trouble ?? '';
+    if (trouble !== '') return { ready: false, waitingFor: `the store's documents: ${trouble}` };
     const { leader } = this.leader();
     if (leader !== '') return { ready: true, waitingFor: '' };
     if (!this.#elector.storeAvailable)

@@ -34,6 +34,8 @@ export class Term {
   protection = false;
   /** Set when the cluster was created with other slot settings: nothing is served then. */
   mismatch = '';
+  /** Why the store's documents cannot be read yet; '' when they were. */
+  trouble = '';
   /** Publishers remembered for a cold restart that is going on; 0 = none. */
   expectedPublishers = 0;
   readonly #ports: TermPorts;
@@ -330,12 +332,14 @@ export class Term {
       if (count !== null) this.#memory.restore(JSON.parse(count.value) as PublisherCount);
       this.expectedPublishers = this.#memory.expected([], clock.monoMs());
       this.#loaded = true;
+      this.trouble = '';
     } catch (error) {
       if (error instanceof SlotConfigError) {
         this.mismatch = error.message;
         logger.error('meta: cannot lead', { reason: this.mismatch });
         return;
       }
+      this.trouble = errorText(error);
       logger.warn('meta: what the last leader left cannot be read', { error: errorText(error) });
       await new Promise<void>((resolve) => clock.setTimer(STORE_RETRY_MS, resolve));
     }

@@ -356,6 +356,20 @@ describe('meta: restart and change of leader', () => {
     expect(data[0].link.view.table).toEqual(before);
   });
 
+  it('does not serve from a broken table document, says so, and goes on when it is mended', async () => {
+    const { meta } = await startSettled(1);
+    const good = (await meta.admin.getDoc('slot-table'))?.value ?? '';
+    await meta.admin.putDoc('slot-table', '{"format":9}');
+    cluster.kill(meta);
+    const next = await addMeta(1);
+    await cluster.clock.advance(8000);
+    expect(next.leader().isLeader).toBe(false);
+    expect(next.ready().waitingFor).toContain('format 9');
+    const operator = await cluster.store();
+    await operator.docs.put('slot-table', good, { expect: 'any' });
+    await cluster.until(() => next.leader().isLeader, 2000);
+  });
+
   it('does not lead a cluster that was created with another slot count', async () => {
     const { meta } = await startSettled(1);
     cluster.kill(meta);
@@ -365,6 +379,25 @@ describe('meta: restart and change of leader', () => {
     await cluster.clock.advance(1000);
     expect(other.leader().isLeader).toBe(false);
     expect(other.ready().waitingFor).toContain('created with 16 slots');
+  });
+});
+
+describe('meta: times with 256 slots', () => {
+  const slots = { ...SLOTS, slotCount: 256 };
+
+  it('a killed data node of three: failed over within 3 s; back: placement even again within 5 s', async () => {
+    cluster = new TestCluster();
+    const meta = await cluster.meta(1, {}, slots);
+    metas.push(meta);
+    const data = [1, 2, 3].map((i) => cluster.node('data', `data-${i}:9621`, '', slots));
+    await cluster.until(() => meta.members('data').length === 3 && settled(meta), 20_000);
+    data[0].kill();
+    const goneMs = await cluster.until(() => led(meta.table(), 'data-1:9621') === 0, 5000);
+    expect(goneMs).toBeLessThanOrEqual(3000);
+    await cluster.until(() => settled(meta), 10_000);
+    cluster.node('data', 'data-1:9621', '', slots);
+    const evenMs = await cluster.until(() => led(meta.table(), 'data-1:9621') > 84 && settled(meta), 15_000);
+    expect(evenMs).toBeLessThanOrEqual(5000);
   });
 });
 

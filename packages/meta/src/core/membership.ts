@@ -1,5 +1,5 @@
 /**
- * Who belongs to the cluster (F174-F177, F188; data-and-slots 18.3 (12)). Pure: the shell tells what arrived and what time it
+ * Who belongs to the cluster (F162, F167, F168, F179; data-and-slots 18.3 (12)). Pure: the shell tells what arrived and what time it
  * is; `tick` answers whom to ask and whom to evict.
  *
  * Rules. A node is a member from its first beat. It is suspect when its connection closed or three beats are missing. Then up to

@@ -1,10 +1,20 @@
 /**
- * Decides where slots live (F134-F141, F185; reference/data-and-slots.md 11, 18.3). Pure: a round looks at the table, the live
+ * Decides where slots live (F134-F139, F142-F145; reference/data-and-slots.md 11, 18.3). Pure: a round looks at the table, the live
  * nodes and their reports, and answers with the next table or null. At most one kind of change per round.
  *
  * Order: first placement; fail-over; refill; hand-over away from copies that are to go; drop of those; new copies where nodes
  * are below their share; leaderships evened out. Repairs are not limited, planned moves are (I16) and start only while every
  * slot is served and complete.
+ *
+ * 256 slots, 2 replicas, reference (11.4) -> ours: rounds / leader moves / new copies / leaders without a copy
+ *   3 -> 4 nodes      35 / 57 / 171 / 0      ->  7 / 64 / 128 / 0    (128 copies is what the new node holds in the end)
+ *   10 -> 11 nodes    14 / 20 / 60 / 0       ->  4 / 26 / 46 / 0
+ *   1 -> 2 nodes      41 / 115 / 371 / 0     ->  5 / 128 / 256 / 0
+ *   4, lose 1         6 / 64 / 138 / 33      ->  2 / 64 / 128 / 0
+ *   10, lose 1        1 / 26 / 33 / 19       ->  3 / 27 / 52 / 0     (the reference leaves copies uneven)
+ *   20, lose 1        1 / 13 / 17 / 9        ->  3 / 14 / 26 / 0
+ *   4, lose 2 at once 1 / 128 / 128 / 128    ->  3 / 129 / 256 / 43  (43 slots had both copies there)
+ * The test of the allocator asserts our column.
  */
 import type { SlotTable } from '@sofa-registry/model';
 import type { AllocatorInput, AllocatorLimits, Arrangement, MoveKind } from './allocator-types.ts';
@@ -93,7 +103,7 @@ function place(plan: SlotPlan): void {
   while (evenLeaders(plan, plan.slotCount, true) > 0);
 }
 
-/** Balance of a table over nodes, for status and metrics (F185). */
+/** Balance of a table over nodes, for status (F135). */
 export interface TableBalance {
   readonly leaderCount: ReadonlyMap<string, number>;
   readonly followerCount: ReadonlyMap<string, number>;
