@@ -36,7 +36,11 @@ async function call(url: string): Promise<Row> {
   }
 }
 
-await using registry = await connect({ servers: [SERVER], app: 'demo-consumer', signal: end.signal });
+const connecting = connect({ servers: [SERVER], app: 'demo-consumer', signal: end.signal });
+await using registry = await connecting.catch((error: unknown) => {
+  if (end.signal.aborted) process.exit(0);
+  throw error;
+});
 const subscription = registry.subscribe(
   { dataId: DATA_ID, group, signal: end.signal },
   (list: ServiceList) => {

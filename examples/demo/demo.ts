@@ -42,15 +42,26 @@ function expectThat(ok: boolean, text: string): void {
   say(`${ok ? 'ok  ' : 'FAIL'} ${text}`);
 }
 
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+/** Ends the play when the demo was interrupted meanwhile. */
+function checkGoingOn(): void {
+  if (stopped) throw new Error('interrupted');
+}
+
+async function pause(ms: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  checkGoingOn();
+}
 
 /** Waits until something holds; checked whenever the consumer tells something. */
 async function until(holds: () => boolean, withinMs: number): Promise<boolean> {
   const endMs = performance.now() + withinMs;
   while (!holds()) {
     const leftMs = endMs - performance.now();
-    if (leftMs <= 0 || stopped) return false;
-    await Promise.race([new Promise<void>((resolve) => (wake = resolve)), pause(leftMs)]);
+    if (leftMs <= 0) return false;
+    const timer = setTimeout(() => wake(), leftMs);
+    await new Promise<void>((resolve) => (wake = resolve));
+    clearTimeout(timer);
+    checkGoingOn();
   }
   return true;
 }
@@ -69,6 +80,7 @@ function startConsumer(): void {
 }
 
 async function startProvider(name: string): Promise<{ child: ChildProcess; url: string; atMs: number }> {
+  checkGoingOn();
   const child = startExample('provider.ts', [name, group]);
   children.push(child);
   const exited = once(child, 'exit').then(() => {
@@ -141,6 +153,7 @@ async function main(): Promise<void> {
     await Promise.race([play(), interrupted]);
   } finally {
     stopped = true;
+    wake();
     endTable();
     await Promise.all(children.map(endChild));
     if (registry !== null) {
