@@ -2,9 +2,12 @@
  * One slot as this node holds it, and the decisions about it (reference/data-and-slots.md 3.3, 6; design section 5). Pure.
  *
  * A leader is *readable* once it may answer reads. It is *settled* once every session that may hold publishers was heard since the
- * slot was gained. *partial*: the ceiling passed before that.
+ * slot was gained. *partial*: the ceiling passed before that. *givenUp*: so did the last ceiling.
  *   gained without a complete copy (new, restarted, all copies lost)   readable when settled or partial
- *   promoted with a complete copy                                      readable at once; a reader that is ahead waits for settled
+ *   promoted with a complete copy                                      readable at once
+ * A reader that has a version this node does not know holds a list that may name publishers this node lacks: it waits (and keeps
+ * its list) until the slot is settled or given up, so that no list shrinks by what was not heard yet (I6). A reader that has
+ * nothing is answered as soon as the slot is readable.
  */
 import type { Datum } from './datum.ts';
 import type { SlotStore } from './slot-store.ts';
@@ -14,10 +17,16 @@ export type HeldRole = 'none' | 'follower' | 'leader';
 
 /** Sessions that may hold publishers. */
 export interface SessionCensus {
-  /** Process ids: listed by meta, or connected here. */
+  /** Process ids: listed by meta, or connected here, or so a lease ago. */
   readonly processIds: ReadonlySet<string>;
   /** False while meta itself may not know all of them yet. */
   readonly complete: boolean;
+}
+
+/** The two ceilings of settings.ts. */
+export interface SlotCeilings {
+  readonly migratingCeilingMs: number;
+  readonly partialCeilingMs: number;
 }
 
 /** The slot. */
@@ -32,6 +41,7 @@ export class HeldSlot {
   readable = false;
   settled = false;
   partial = false;
+  givenUp = false;
   /** Leader: gained with a complete copy. Follower: the copy is complete. */
   complete = false;
   /** When the leadership was gained, monotonic ms. */
@@ -67,6 +77,7 @@ export class HeldSlot {
     this.readable = complete;
     this.settled = false;
     this.partial = false;
+    this.givenUp = false;
     this.gainedMs = nowMs;
     this.firstHeardMs = -1;
     this.heard.clear();
@@ -79,6 +90,7 @@ export class HeldSlot {
     this.readable = false;
     this.settled = false;
     this.partial = false;
+    this.givenUp = false;
     this.handOverUntilMs = 0;
     this.heard.clear();
   }
@@ -92,10 +104,10 @@ export class HeldSlot {
   }
 
   /** Decides again whether the slot is settled, partial and readable. True if something changed. */
-  assess(census: SessionCensus, nowMs: number, ceilingMs: number): boolean {
+  assess(census: SessionCensus, nowMs: number, ceilings: SlotCeilings): boolean {
     if (this.role !== 'leader' || this.settled || this.handOverUntilMs > 0) return false;
     const allHeard = this.#allHeard(census);
-    const late = this.#late(nowMs, ceilingMs);
+    const late = this.#late(nowMs, ceilings.migratingCeilingMs);
     if (allHeard && (census.complete || late)) {
       this.settled = true;
       this.partial = false;
@@ -107,12 +119,19 @@ export class HeldSlot {
       this.readable = true;
       return true;
     }
-    return false;
+    if (this.givenUp || !this.#late(nowMs, ceilings.partialCeilingMs)) return false;
+    this.givenUp = true;
+    return true;
+  }
+
+  /** True if what this node holds counts against what a reader holds. */
+  get decided(): boolean {
+    return this.settled || this.givenUp;
   }
 
   /** True if a read of `datum` that comes from version `since` must wait: the reader knows more than this node. */
   aheadOf(datum: Datum | undefined, since: number): boolean {
-    if (this.settled || this.partial || since <= 1) return false;
+    if (this.decided || since <= 1) return false;
     return datum === undefined || !datum.knows(since);
   }
 

@@ -95,6 +95,11 @@ export class DataMetrics {
     'Slots opened before all sessions were heard',
     'F159',
   );
+  readonly slotsGivenUp = this.set.counter(
+    'slots_given_up_total',
+    'Slots whose missing sessions were waited for in vain',
+    'F159',
+  );
   readonly handOvers = this.set.counter(
     'hand_overs_total',
     'Slots taken over with the last changes of the old leader',

@@ -81,7 +81,7 @@ export class Notifier {
     if (store === null) return;
     for (const datum of store.data.values()) {
       if (datum.interests === NOBODY) continue;
-      if (slot.settled || slot.partial) this.#raiseAbove(slot, datum);
+      if (slot.decided) this.#raiseAbove(slot, datum);
       this.#enqueueAll(datum);
     }
   }

@@ -139,6 +139,14 @@ export const DATA_SETTINGS = Object.freeze({
     'So long after the first session was heard a slot answers although others are missing; it is then partial.',
     'data-and-slots 18.3.11',
   ),
+  partialCeilingMs: setting(
+    30_000,
+    1000,
+    3_600_000,
+    'ms',
+    'So long after the first session was heard, lists that readers hold may shrink by what the missing sessions had.',
+    'design',
+  ),
   handOverMs: setting(
     500,
     0,

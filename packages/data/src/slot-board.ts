@@ -29,7 +29,9 @@ export class SlotBoard {
   readonly #state: NodeState;
   readonly #events: SlotEvents;
   readonly #copyComplete: CopyCheck;
-  #processIds: ReadonlySet<string> | null = null;
+  #processIds: Set<string> | null = null;
+  /** Sessions that were listed or connected and are no more, until when they may still come back (monotonic ms). */
+  readonly #departed = new Map<string, number>();
 
   constructor(state: NodeState, events: SlotEvents, copyComplete: CopyCheck) {
     this.#state = state;
@@ -37,23 +39,38 @@ export class SlotBoard {
     this.#copyComplete = copyComplete;
   }
 
-  /** Sessions that may hold publishers: listed by meta, or connected here. */
+  /** Sessions that may hold publishers: listed by meta, connected here, or one of both a lease ago. */
   get census(): SessionCensus {
     const { view } = this.#state.cluster;
-    this.#processIds ??= this.#sessions();
+    this.#processIds ??= this.#present();
     // A meta that has just restarted may not have heard all sessions that hold publishers from before.
     return { processIds: this.#processIds, complete: view.warm || view.expectedPublishers === 0 };
   }
 
-  /** Members or links changed: decide again about every slot that waits for sessions. */
+  /**
+   * Members or links changed: decide again about every slot that waits for sessions. Who left counts for one lease more: so long
+   * its publishers would stay if this node had not lost them, and their clients come back elsewhere meanwhile.
+   */
   censusChanged(): void {
-    this.#processIds = null;
+    const before = this.#processIds ?? new Set<string>();
+    const present = this.#present();
+    const untilMs = this.#state.nowMs() + this.#state.tunables.leaseMs;
+    for (const processId of before)
+      if (!present.has(processId) && !this.#departed.has(processId)) this.#departed.set(processId, untilMs);
+    for (const processId of present) this.#departed.delete(processId);
+    for (const processId of this.#departed.keys()) present.add(processId);
+    this.#processIds = present;
     this.assessAll();
   }
 
   /** Decides again about every slot: ceilings and hand-overs have their times. */
   assessAll(): void {
     const nowMs = this.#state.nowMs();
+    for (const [processId, untilMs] of this.#departed) {
+      if (nowMs < untilMs) continue;
+      this.#departed.delete(processId);
+      this.#processIds?.delete(processId);
+    }
     for (const slot of this.#state.slots) {
       if (slot.role !== 'leader' || slot.settled) continue;
       if (slot.handOverUntilMs > 0 && nowMs >= slot.handOverUntilMs) this.handOverDone(slot, false);
@@ -195,7 +212,7 @@ export class SlotBoard {
     else store.log ??= new OpLog({ opsMax: opLogOpsMax, bytesMax: opLogBytesMax }, store.sequence + 1);
   }
 
-  #sessions(): ReadonlySet<string> {
+  #present(): Set<string> {
     const processIds = new Set<string>();
     for (const member of this.#state.cluster.view.members)
       if (member.role === 'session') processIds.add(member.processId);
@@ -207,14 +224,12 @@ export class SlotBoard {
     const { tunables, metrics, ports } = this.#state;
     const wasReadable = slot.readable;
     const nowMs = this.#state.nowMs();
-    if (!slot.assess(this.census, nowMs, tunables.migratingCeilingMs)) return;
+    if (!slot.assess(this.census, nowMs, tunables)) return;
     if (!wasReadable) metrics.migratingMs.observe(nowMs - slot.gainedMs);
-    if (slot.partial) {
+    if (slot.givenUp) metrics.slotsGivenUp.value++;
+    else if (slot.partial) {
       metrics.slotsPassedPartial.value++;
-      ports.logger.warn('slot answers although sessions are missing', {
-        slot: slot.id,
-        heard: slot.heard.size,
-      });
+      ports.logger.debug('slot answers although sessions are missing', { slot: slot.id });
     }
     this.#events.opened(slot);
   }

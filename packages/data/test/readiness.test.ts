@@ -69,10 +69,10 @@ describe('a gained slot', () => {
     expect(await session.compare(SLOTS)).toEqual([]);
   });
 
-  it('opens as partial when a listed session does not come, and stops being partial when meta gives it up', async () => {
+  it('opens as partial when a listed session does not come, and stops being partial a lease after meta gave it up', async () => {
     const dead = new TestSession(cluster, 'S2');
     cluster.setMembers([dead.node]);
-    const node = await cluster.startData(NODE);
+    const node = await cluster.startData(NODE, { leaseMs: 5000 });
     const session = await connected('S1');
     await session.sync();
     await cluster.clock.advance(1900);
@@ -82,7 +82,42 @@ describe('a gained slot', () => {
     expect(node.reports()[1]).toMatchObject({ role: 3, complete: false });
     expect(node.state.metrics.slotsPassedPartial.value).toBe(4);
     cluster.setMembers([]);
+    await cluster.clock.advance(4900);
+    expect(node.state.slots[1].settled).toBe(false);
+    await cluster.clock.advance(200);
     expect(node.state.slots[1]).toMatchObject({ readable: true, partial: false, settled: true });
+  });
+
+  it('that is partial answers who has nothing; who holds a list keeps it until the last ceiling', async () => {
+    const dead = new TestSession(cluster, 'S2');
+    cluster.setMembers([dead.node]);
+    const node = await cluster.startData(NODE);
+    const session = await connected('S1');
+    session.keep(ID, record('mine', 1, session.hybrid.next()));
+    const held = {
+      version: session.hybrid.next(),
+      list: new Map([
+        ['mine', ''],
+        ['of the dead', ''],
+      ]),
+    };
+    session.cache.set(ID, held);
+    await session.sync();
+    await cluster.clock.advance(2100);
+    const fresh = await connected('S3');
+    await fresh.sync();
+    expect((await fresh.fetch([ID]))[0].code).toBe(AccessCode.accept);
+    expect(fresh.ids(ID)).toEqual(['mine']);
+    expect((await session.fetch([ID], 1500))[0].code).toBe(AccessCode.migrating);
+    expect(session.ids(ID)).toEqual(['mine', 'of the dead']);
+    // Who was answered hears of changes.
+    await fresh.register(ID, record('more', 1, 0));
+    expect(fresh.ids(ID)).toEqual(['mine', 'more']);
+    expect(session.ids(ID)).toEqual(['mine', 'of the dead']);
+    await cluster.clock.advance(30_000);
+    await session.refresh();
+    expect(session.ids(ID)).toEqual(['mine', 'more']);
+    expect(node.state.metrics.slotsGivenUp.value).toBe(4);
   });
 
   it('waits the whole ceiling while a restarted meta may not know all sessions', async () => {
