@@ -1,4 +1,7 @@
 /** A registry of real processes on free ports, in one process or in three, that can be hurt. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { freeRolePorts, RegistryProcess, type Role } from '../../../bench/src/harness/registry-process.ts';
 
 /** How the roles are spread over processes. */
@@ -12,17 +15,20 @@ type RolePorts = Awaited<ReturnType<typeof freeRolePorts>>;
 export class E2eRegistry {
   readonly form: Form;
   readonly ports: RolePorts;
+  readonly #dir: string;
   readonly #sets: readonly string[];
   readonly #processes = new Map<string, RegistryProcess>();
 
-  private constructor(form: Form, ports: RolePorts, sets: readonly string[]) {
+  private constructor(form: Form, ports: RolePorts, dir: string) {
     this.form = form;
     this.ports = ports;
-    this.#sets = sets;
+    this.#dir = dir;
+    this.#sets = [`store=sqlite:${dir}`];
   }
 
-  static async start(form: Form, sets: readonly string[] = []): Promise<E2eRegistry> {
-    const registry = new E2eRegistry(form, await freeRolePorts(), sets);
+  static async start(form: Form): Promise<E2eRegistry> {
+    const dir = mkdtempSync(join(tmpdir(), 'sofa-e2e-'));
+    const registry = new E2eRegistry(form, await freeRolePorts(), dir);
     const groups: readonly (readonly Role[])[] =
       form === 'all-in-one' ? [ROLES] : ROLES.map((role) => [role]);
     for (const roles of groups) registry.#spawn(roles.join('+'), roles, registry.ports, registry.#sets);
@@ -78,6 +84,15 @@ export class E2eRegistry {
     await this.#spawn(name, options.roles, this.ports, this.#sets).healthy();
   }
 
+  /** SIGKILL to every process, then all start again on their old ports. */
+  async restartAll(): Promise<void> {
+    const before = [...this.#processes];
+    await Promise.all(before.map(([, process]) => process.kill()));
+    for (const [name, { options }] of before)
+      this.#spawn(name, options.roles, options.ports, options.sets ?? []);
+    await this.healthy();
+  }
+
   /** A second session; returns its client address. */
   async addSession(sets: readonly string[] = []): Promise<string> {
     const { session } = await freeRolePorts();
@@ -93,6 +108,7 @@ export class E2eRegistry {
 
   async stop(): Promise<void> {
     for (const process of [...this.#processes.values()].toReversed()) await process.stop();
+    rmSync(this.#dir, { recursive: true, force: true });
   }
 
   #spawn(name: string, roles: readonly Role[], ports: RolePorts, sets: readonly string[]): RegistryProcess {

@@ -167,6 +167,35 @@ export function e2eSuite(form: Form): void {
       sights.forEach((sight, i) => expect(sight.fewestSince(from[i])).toBeGreaterThanOrEqual(3));
     });
 
+    scenario('everything killed and started again under its clients: no list shrinks', async () => {
+      const ids = Array.from({ length: 20 }, freshId);
+      const values = ['a', 'b', 'c'];
+      const providers = await Promise.all(values.map(() => client()));
+      const consumer = await client();
+      const publications = await Promise.all(
+        providers.flatMap((provider, i) => ids.map((dataId) => provider.publish({ dataId }, values[i]))),
+      );
+      const sights = ids.map((dataId) => new Sight(consumer, dataId));
+      await Promise.all(sights.map((sight) => sight.shows(values)));
+      // Meta writes down how many publishers there are when that changed, at most every few seconds.
+      await eventually('meta remembers how many publishers there are', async () => {
+        const doc = await registry.json<{ value: string }>('meta', '/registry/v1/doc?key=publisher-count');
+        return (JSON.parse(doc.value) as { count: number }).count >= publications.length;
+      });
+      const from = sights.map((sight) => sight.lists.length);
+      await registry.restartAll();
+      await eventually(
+        'everything is registered again',
+        () => publications.every(({ acked }) => acked),
+        20_000,
+      );
+      await publications[0].update('news');
+      await sights[0].shows(['news', 'b', 'c'], 20_000);
+      for (const [i, sight] of sights.entries()) expect(sight.fewestSince(from[i])).toBeGreaterThanOrEqual(3);
+      await providers[2].close();
+      await sights[0].shows(['news', 'b'], 20_000);
+    });
+
     scenario('two sessions show the same lists', async () => {
       const dataId = freshId();
       const other = await registry.addSession();
