@@ -97,7 +97,8 @@ export class ClusterChecks {
     if (before === table) return;
     this.#seen.set(key, table);
     this.#count('I2');
-    if (before !== undefined) this.#rises(node, before, table);
+    // A new meta leader shows what was stored until nodes have offered it what they have; it gives nothing older to them.
+    if (before !== undefined && node.role !== 'meta') this.#rises(node, before, table);
     const known = this.#tables.get(table.epoch);
     const text = JSON.stringify(table.slots);
     if (known !== undefined) {

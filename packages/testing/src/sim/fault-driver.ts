@@ -19,6 +19,8 @@ export interface FaultDriverPorts {
 export class FaultDriver {
   /** Faults that have begun, by kind. */
   readonly injected = new Map<string, number>();
+  /** When clients that did not read began to again; Infinity while they do not. */
+  readonly slowMs = new Map<string, number>();
   readonly #world: SimWorld;
   readonly #cluster: SimCluster;
   readonly #ports: FaultDriverPorts;
@@ -63,7 +65,10 @@ export class FaultDriver {
       if (node.disturbedMs === Infinity) node.disturbedMs = this.#world.clock.monoMs();
       this.#cluster.start(node.name);
     }
-    for (const client of this.#ports.clients()) client.host.clock.resume();
+    for (const client of this.#ports.clients()) {
+      client.host.clock.resume();
+      if (this.slowMs.has(client.name)) this.slowMs.set(client.name, this.#world.clock.monoMs());
+    }
   }
 
   #apply(fault: Fault): (() => void) | null {
@@ -156,10 +161,14 @@ export class FaultDriver {
   #slowClient(index: number): (() => void) | null {
     const clients = this.#ports.clients();
     if (clients.length === 0) return null;
-    const { clock } = clients[index % clients.length].host;
+    const { name, clock } = clients[index % clients.length].host;
     if (clock.paused) return null;
     clock.pause();
-    return () => clock.resume();
+    this.slowMs.set(name, Infinity);
+    return () => {
+      clock.resume();
+      this.slowMs.set(name, this.#world.clock.monoMs());
+    };
   }
 
   #drift(node: SimNode, msPerSecond: number): (() => void) | null {

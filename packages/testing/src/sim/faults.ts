@@ -9,8 +9,7 @@ export type FaultLevel = 'none' | 'single' | 'combo';
 export type Fault = {
   readonly atMs: number;
   readonly forMs: number;
-} & /** The process is killed (`silent`: loses power) and started again after `forMs`. */
-(
+} /** The process is killed (`silent`: loses power) and started again after `forMs`. */ & (
   | { readonly kind: 'crash'; readonly node: string; readonly silent: boolean }
   /** The process stops in good order and is started again `forMs` after it was asked to. */
   | { readonly kind: 'stop'; readonly node: string }

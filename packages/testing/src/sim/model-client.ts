@@ -24,6 +24,8 @@ export interface ModelPublication {
 export interface ModelView {
   /** Version as the application sees it (datum version). */
   readonly version: number;
+  /** Zone of the session the list came from, as the push says. */
+  readonly localZone: string;
   /** Zone to values. */
   readonly zones: ReadonlyMap<string, readonly string[]>;
 }

@@ -39,6 +39,8 @@ export interface ModelWorld {
   dataAtRisk(): boolean;
   /** True while a session is paused, cut off from somebody, or was until a moment ago. */
   disturbed(session: string): boolean;
+  /** True if a client does not read, or did not until a moment ago: it may be shown what is old. */
+  slow(client: string): boolean;
   /** True if any session runs. */
   anySession(): boolean;
   violated(invariant: string, detail: string): void;
@@ -212,7 +214,7 @@ export class SimModel implements ModelClientEvents {
     );
     // The clients' own state may be newer than the last sample.
     for (const publication of client.publications.values()) this.#sampleRevision(publication);
-    const zone = this.#world.zoneOf(session);
+    const zone = after.localZone;
     const shown = this.#read(client, subscription, after, zone);
     const state = this.#subscription(subscription);
     const moved = subscription.scope === 'zone' && state.zone !== zone;
@@ -232,7 +234,8 @@ export class SimModel implements ModelClientEvents {
     }
     for (const key of earlier.keys())
       if (!shown.has(key)) this.#removed(where, state, key, nowMs, shown.size, before);
-    if (before === null && shown.size === 0) this.#emptyFirst(where, subscription, zone, nowMs);
+    if (before === null && shown.size === 0 && !this.#world.slow(client.name))
+      this.#emptyFirst(where, subscription, zone, nowMs);
     this.#sameContent(where, subscription, after);
   }
 
@@ -484,7 +487,7 @@ export class SimModel implements ModelClientEvents {
         zones.set(publication.zone, values);
       }
     }
-    return viewText({ version: 0, zones });
+    return viewText({ version: 0, localZone: sessionZone, zones });
   }
 }
 

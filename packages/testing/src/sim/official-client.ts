@@ -393,7 +393,7 @@ export class OfficialClient implements ModelClient, ReplyHandler<Attempt>, BoltH
       if (before !== null && version <= before.version) continue;
       const zones = new Map<string, readonly string[]>();
       for (const [zone, boxes] of data.data) zones.set(zone, unpackBoxes(boxes));
-      subscription.view = { version, zones };
+      subscription.view = { version, localZone: data.localZone ?? '', zones };
       this.#events.listed(this, subscription, before, subscription.view, this.session);
     }
     return true;

@@ -102,7 +102,7 @@ export class SdkClient implements ModelClient {
       subscription.handle = registry.subscribe({ dataId: service, scope }, (list) => {
         if (!subscription.wanted || !this.alive) return;
         const before = subscription.view;
-        const after: ModelView = { version: list.version, zones: list.zones };
+        const after: ModelView = { version: list.version, localZone: list.localZone, zones: list.zones };
         subscription.view = after;
         this.#events.pushed(this, subscription);
         this.#events.listed(this, subscription, before, after, this.session);

@@ -3,7 +3,7 @@
  * name; a restart is another process at the same address.
  */
 import { type ManualClock, type Random, seededRandom } from '@sofa-registry/runtime';
-import { MemoryStoreBackend } from '@sofa-registry/store';
+import { isStoreError, MemoryStoreBackend } from '@sofa-registry/store';
 import type { SimHost, SimWorld } from './sim-host.ts';
 import { SimHost as Host } from './sim-host.ts';
 import {
@@ -56,6 +56,9 @@ export interface SimClusterEvents {
   /** A process could not start or crashed by an error of its own. */
   failed(node: SimNode, error: unknown): void;
 }
+
+/** After this a supervisor starts a process again that ended by itself, ms. */
+const SUPERVISOR_MS = 500;
 
 /** The cluster. */
 export class SimCluster {
@@ -110,7 +113,7 @@ export class SimCluster {
     this.#world.trace.add('sim', () => `${name} starts`);
     const tier = makeServer(node.role, host, this.#metas, node.zone, this.options, this.backend);
     node.tier = tier;
-    startServer(tier, host).then(
+    startServer(tier).then(
       () => {
         if (node.host !== host || node.state !== 'starting') return;
         node.state = 'up';
@@ -119,7 +122,9 @@ export class SimCluster {
       },
       (error: unknown) => {
         if (node.host !== host || node.state !== 'starting') return;
-        this.#events.failed(node, error);
+        // A meta without a store ends; its supervisor starts it again.
+        if (isStoreError(error)) this.#world.clock.setTimer(SUPERVISOR_MS, () => this.start(name));
+        else this.#events.failed(node, error);
         this.crash(name, false);
       },
     );

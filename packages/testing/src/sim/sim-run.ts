@@ -9,7 +9,7 @@ import type { ModelClient } from './model-client.ts';
 import { OfficialClient } from './official-client.ts';
 import { type ClientStep, oneOf, type SimPlan, SETTLE_MS } from './plan.ts';
 import { SdkClient } from './sdk-client.ts';
-import { fork, SimCluster, type SimNode } from './sim-cluster.ts';
+import { fork, SimCluster } from './sim-cluster.ts';
 import { simDelay } from './sim-clock.ts';
 import { SimHost, type SimWorld } from './sim-host.ts';
 import { SimNetwork } from './sim-network.ts';
@@ -240,6 +240,7 @@ export class SimRun {
         disturbed: (name) =>
           (this.cluster.nodes.get(name)?.disturbedMs ?? 0) > this.#clock.monoMs() - RISK_MS,
         dataAtRisk: () => this.#dataAtRisk(),
+        slow: (name) => (this.faults.slowMs.get(name) ?? -Infinity) > this.#clock.monoMs() - 1000,
         anySession: () =>
           this.cluster.of('session').some((node) => node.state !== 'down' && node.state !== 'starting'),
         trace: (who, text) => this.world.trace.add(who, text),
@@ -334,8 +335,8 @@ export class SimRun {
 
   #join(kind: number): void {
     const host = new SimHost(this.world, `client-${++this.#joined}`);
-    const sessions = (): readonly string[] => this.cluster.of('session').map((node: SimNode) => node.address);
     const zone = oneOf(this.#random, this.cluster.options.zones);
+    const sessions = (): readonly string[] => this.#sessionsOf(zone);
     const kinds = ['official-hessian', 'official-pb', 'sdk', 'sdk'] as const;
     const chosen = kinds[kind % kinds.length];
     const client: ModelClient =
@@ -346,6 +347,13 @@ export class SimRun {
     this.model.add(client);
     this.world.trace.add(host.name, () => `joins (${chosen}, ${zone})`);
     client.start();
+  }
+
+  /** Client addresses as the server list of a zone tells them. */
+  #sessionsOf(zone: string): readonly string[] {
+    const all = this.cluster.of('session');
+    const near = all.filter((node) => node.zone === zone);
+    return (near.length > 0 ? near : all).map((node) => node.address);
   }
 
   #hot(service: number, everyMs: number, forMs: number): void {

@@ -83,20 +83,8 @@ export function makeServer(
   }
 }
 
-/** How long a meta process that found no store at its start waits before its supervisor starts it again, ms. */
-const STORE_RETRY_MS = 500;
-
-/** Starts a server; a meta opens its store first, as the composition root does. */
-export async function startServer(tier: SimServer, host: SimHost): Promise<void> {
-  if (tier.role === 'meta') {
-    for (;;) {
-      try {
-        await tier.store.open();
-        break;
-      } catch {
-        await new Promise<void>((resolve) => host.clock.setTimer(STORE_RETRY_MS, resolve));
-      }
-    }
-  }
+/** Starts a server; a meta opens its store first, as the composition root does. @throws StoreError when there is none */
+export async function startServer(tier: SimServer): Promise<void> {
+  if (tier.role === 'meta') await tier.store.open();
   await tier.server.start();
 }
