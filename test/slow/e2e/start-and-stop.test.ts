@@ -190,3 +190,27 @@ it('killed and started again it keeps its switches and its clients come back', a
   second.child.kill('SIGTERM');
   expect(await second.ended).toBe(0);
 });
+
+it('a role without a meta says what it waits for, goes on waiting, and can be stopped', async () => {
+  const [port, http, nobody] = await freePorts(3);
+  const { child, ended } = run([
+    'start',
+    '--roles',
+    'session',
+    '--port',
+    String(port),
+    '--http-port',
+    String(http),
+    '--metas',
+    `127.0.0.1:${nobody}`,
+  ]);
+  const ready = await eventually('it answers what it waits for', async () => {
+    const answer = await fetch(`http://127.0.0.1:${http}/health/ready`);
+    const body = (await answer.json()) as { ready?: boolean; waitingFor?: string };
+    return body.ready === false && { status: answer.status, ...body };
+  });
+  expect(ready).toEqual({ status: 503, ready: false, waitingFor: 'a meta leader' });
+  expect((await fetch(`http://127.0.0.1:${http}/health/check`)).status).toBe(500);
+  child.kill('SIGTERM');
+  expect(await ended).toBe(0);
+});

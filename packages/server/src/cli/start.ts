@@ -20,9 +20,8 @@ export async function start(flags: StartFlags): Promise<void> {
   if (flags.untilStdinEnds === true)
     process.stdin.on('end', () => process.kill(process.pid, 'SIGTERM')).resume();
   await registry.start();
-  if (process.exitCode === undefined) {
-    process.stdout.write(banner(registry.plan, registry.storeAddress, Math.round(process.uptime() * 1000)));
-  }
+  if (registry.stopping) return;
+  process.stdout.write(banner(registry.plan, registry.storeAddress, Math.round(process.uptime() * 1000)));
 }
 
 /** First signal: drain and exit 0. Second: exit at once. */

@@ -55,6 +55,11 @@ export class Registry {
     return this.#store?.address ?? '';
   }
 
+  /** True once a stop was asked for. */
+  get stopping(): boolean {
+    return this.#stopping !== null || this.#killed;
+  }
+
   /** The log of the process, once it has one. */
   get logger(): Logger | null {
     return this.#logger;
@@ -73,7 +78,7 @@ export class Registry {
       this.#logger = ports.logger;
       await this.#startTiers(ports, await routes);
     } catch (error) {
-      if (this.#stopping !== null) return;
+      if (this.stopping) return;
       await this.kill();
       throw startFailure(error, this.plan);
     }
@@ -110,10 +115,10 @@ export class Registry {
       metrics: [processMetrics(), CLUSTER_METRICS, BOLT_METRICS.set, adapters.netMetrics],
       roles: this.#roles,
       startedMs: this.#startedMs,
-      stopping: () => this.#stopping !== null,
+      stopping: () => this.stopping,
     };
     for (const role of this.plan.roles) {
-      if (this.#stopping !== null || this.#killed) return;
+      if (this.stopping) return;
       const ports = { clock, random, network, logger: logger.child({ role: role.role }) };
       const running = await this.#createRole(role, ports, tcp);
       this.#roles.push(running);
