@@ -17,7 +17,7 @@ import { endChild, registryAnswers, startExample, startRegistry } from './proces
 import { endTable, say, showTable } from './screen.ts';
 
 /** Time to look at the table after each step. */
-const LOOK_MS = 3500;
+const LOOK_MS = 3000;
 /** Longest time for everybody to be there at the start. */
 const START_MS = 8000;
 /** Until the consumer knows of a publish or a republish. Generous: machines are busy; the figure is what counts. */
