@@ -17,8 +17,10 @@ export type HeldRole = 'none' | 'follower' | 'leader';
 
 /** Sessions that may hold publishers. */
 export interface SessionCensus {
-  /** Process ids: listed by meta, or connected here, or so a lease ago. */
-  readonly processIds: ReadonlySet<string>;
+  /** Process ids: listed by meta, or connected here. */
+  readonly present: ReadonlySet<string>;
+  /** Process ids that were so a lease ago; a copy that is complete has what they wrote. */
+  readonly departed: ReadonlyMap<string, unknown>;
   /** False while meta itself may not know all of them yet. */
   readonly complete: boolean;
 }
@@ -135,11 +137,19 @@ export class HeldSlot {
     return datum === undefined || !datum.knows(since);
   }
 
+  /** The sessions that still have to be heard. */
+  missing(census: SessionCensus): string[] {
+    const wanted = this.complete ? [...census.present] : [...census.present, ...census.departed.keys()];
+    return wanted.filter((processId) => !this.heard.has(processId));
+  }
+
   #allHeard(census: SessionCensus): boolean {
     const { heard } = this;
     // Nobody heard proves nothing: sessions may be about to connect, and until then nobody reads.
-    if (heard.size === 0 || heard.size < census.processIds.size) return false;
-    for (const processId of census.processIds) if (!heard.has(processId)) return false;
+    if (heard.size === 0 || heard.size < census.present.size) return false;
+    for (const processId of census.present) if (!heard.has(processId)) return false;
+    if (!this.complete)
+      for (const processId of census.departed.keys()) if (!heard.has(processId)) return false;
     return true;
   }
 

@@ -147,8 +147,7 @@ export class DataInspect {
   ready(): { ready: boolean; waitingFor: string } {
     const { board, state } = this.#node;
     if (state.tableEpoch === 0) return { ready: false, waitingFor: 'a slot table from meta' };
-    const { processIds } = board.census;
-    if (processIds.size === 0) return { ready: true, waitingFor: '' };
+    if (board.census.present.size === 0) return { ready: true, waitingFor: '' };
     const migrating = state.slots.filter((slot) => slot.role === 'leader' && !slot.readable);
     if (migrating.length === 0) return { ready: true, waitingFor: '' };
     const sessions = new Set(migrating.flatMap((slot) => this.#waitingFor(slot)));
@@ -157,7 +156,7 @@ export class DataInspect {
 
   #waitingFor(slot: HeldSlot): string[] {
     if (slot.role !== 'leader' || slot.settled) return [];
-    return [...this.#node.board.census.processIds].filter((processId) => !slot.heard.has(processId));
+    return slot.missing(this.#node.board.census);
   }
 
   #connected(role: 'session' | 'data'): NodeRecord[] {

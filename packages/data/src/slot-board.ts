@@ -29,7 +29,7 @@ export class SlotBoard {
   readonly #state: NodeState;
   readonly #events: SlotEvents;
   readonly #copyComplete: CopyCheck;
-  #processIds: Set<string> | null = null;
+  #sessions: ReadonlySet<string> | null = null;
   /** Sessions that were listed or connected and are no more, until when they may still come back (monotonic ms). */
   readonly #departed = new Map<string, number>();
 
@@ -39,12 +39,16 @@ export class SlotBoard {
     this.#copyComplete = copyComplete;
   }
 
-  /** Sessions that may hold publishers: listed by meta, connected here, or one of both a lease ago. */
+  /** Sessions that may hold publishers. */
   get census(): SessionCensus {
     const { view } = this.#state.cluster;
-    this.#processIds ??= this.#present();
+    this.#sessions ??= this.#present();
     // A meta that has just restarted may not have heard all sessions that hold publishers from before.
-    return { processIds: this.#processIds, complete: view.warm || view.expectedPublishers === 0 };
+    return {
+      present: this.#sessions,
+      departed: this.#departed,
+      complete: view.warm || view.expectedPublishers === 0,
+    };
   }
 
   /**
@@ -52,25 +56,20 @@ export class SlotBoard {
    * its publishers would stay if this node had not lost them, and their clients come back elsewhere meanwhile.
    */
   censusChanged(): void {
-    const before = this.#processIds ?? new Set<string>();
+    const before = this.#sessions ?? new Set<string>();
     const present = this.#present();
     const untilMs = this.#state.nowMs() + this.#state.tunables.leaseMs;
     for (const processId of before)
       if (!present.has(processId) && !this.#departed.has(processId)) this.#departed.set(processId, untilMs);
     for (const processId of present) this.#departed.delete(processId);
-    for (const processId of this.#departed.keys()) present.add(processId);
-    this.#processIds = present;
+    this.#sessions = present;
     this.assessAll();
   }
 
   /** Decides again about every slot: ceilings and hand-overs have their times. */
   assessAll(): void {
     const nowMs = this.#state.nowMs();
-    for (const [processId, untilMs] of this.#departed) {
-      if (nowMs < untilMs) continue;
-      this.#departed.delete(processId);
-      this.#processIds?.delete(processId);
-    }
+    for (const [processId, untilMs] of this.#departed) if (nowMs >= untilMs) this.#departed.delete(processId);
     for (const slot of this.#state.slots) {
       if (slot.role !== 'leader' || slot.settled) continue;
       if (slot.handOverUntilMs > 0 && nowMs >= slot.handOverUntilMs) this.handOverDone(slot, false);
