@@ -32,6 +32,8 @@ export class LoadConnection {
   onClose: (() => void) | null = null;
   /** Pushes received. */
   pushes = 0;
+  /** When bytes last arrived, process time in ms. */
+  lastHeardMs = performance.now();
   closed = false;
   readonly #socket: Socket;
   readonly #decoder = new wire.FrameDecoder({ frameBytesMax: FRAME_BYTES_MAX });
@@ -42,7 +44,10 @@ export class LoadConnection {
 
   private constructor(socket: Socket) {
     this.#socket = socket;
-    socket.on('data', (chunk: Buffer) => this.#decoder.push(chunk, this.#sink));
+    socket.on('data', (chunk: Buffer) => {
+      this.lastHeardMs = performance.now();
+      this.#decoder.push(chunk, this.#sink);
+    });
     socket.on('error', () => socket.destroy());
     socket.on('close', () => this.#gone());
   }
@@ -87,6 +92,11 @@ export class LoadConnection {
     );
     if (frame === null) throw new Error('connection closed before the answer');
     return frame;
+  }
+
+  /** Sends a heartbeat; its answer shows in {@link lastHeardMs}. */
+  beat(): void {
+    this.#write(wire.encodeHeartbeat(1, 1, this.#nextId++));
   }
 
   /** Closes at once, as a killed client does. */

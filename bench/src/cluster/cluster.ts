@@ -1,0 +1,272 @@
+/**
+ * A registry of many processes on loopback that can be hurt: killed, stopped, paused, started again, extended. Meta and data nodes are
+ * reached through fault proxies: they listen on 127.0.0.1 and are known to the others as 127.0.0.2, where a proxy has the same port.
+ */
+import { type FaultProxy, type ProxyLink, startFaultProxy } from '@sofa-registry/testing';
+import { get } from '../harness/http.ts';
+import { freePorts, RegistryProcess, type Role, type RolePorts } from '../harness/registry-process.ts';
+import { sleep } from '../load/waiting.ts';
+import { ownsLocalPort } from './port-owner.ts';
+
+const HOST = '127.0.0.1';
+const PROXY_HOST = '127.0.0.2';
+const POLL_MS = 20;
+
+/** One node; its process may change. */
+export interface ClusterNode {
+  readonly name: string;
+  readonly role: Role;
+  readonly ports: RolePorts;
+  /** Address under which others know it. */
+  readonly address: string;
+  /** The proxy in front of it; sessions have none. */
+  readonly proxy: FaultProxy | null;
+  process: RegistryProcess;
+  /** False while it is killed or paused: the load balancer before the sessions sees that. */
+  up: boolean;
+}
+
+/** How to start a cluster. */
+export interface ClusterOptions {
+  readonly data: number;
+  readonly sessions: number;
+  /** Directory of the meta's store. */
+  readonly dir: string;
+  /** `--set` values of all processes. */
+  readonly sets?: readonly string[];
+}
+
+/** What meta says of the slot table. */
+export interface TableStatus {
+  readonly slotTableEpoch: number;
+  readonly leaderCount: Readonly<Record<string, number>>;
+  readonly followerCount: Readonly<Record<string, number>>;
+  readonly slotTableLeaderBalanced: boolean;
+  readonly slotTableStable: boolean;
+}
+
+/** See above. */
+export class Cluster {
+  readonly nodes: ClusterNode[] = [];
+  readonly #options: ClusterOptions;
+  readonly #metaPort: number;
+
+  private constructor(options: ClusterOptions, metaPort: number) {
+    this.#options = options;
+    this.#metaPort = metaPort;
+  }
+
+  /** Starts all processes and waits until they are healthy. */
+  static async start(options: ClusterOptions): Promise<Cluster> {
+    const [port, httpPort] = await freePorts(2);
+    const cluster = new Cluster(options, port);
+    await cluster.#spawn('meta-1', 'meta', { port, httpPort });
+    for (let i = 1; i <= options.data; i++) await cluster.#add(`data-${i}`, 'data');
+    for (let i = 1; i <= options.sessions; i++) await cluster.#add(`session-${i}`, 'session');
+    await cluster.healthy();
+    return cluster;
+  }
+
+  node(name: string): ClusterNode {
+    const found = this.nodes.find((node) => node.name === name);
+    if (found === undefined) throw new Error(`no node ${name}`);
+    return found;
+  }
+
+  of(role: Role): ClusterNode[] {
+    return this.nodes.filter((node) => node.role === role);
+  }
+
+  /** Adds a node and waits until it is healthy. */
+  async add(name: string, role: Role): Promise<ClusterNode> {
+    const node = await this.#add(name, role);
+    await node.process.healthy();
+    return node;
+  }
+
+  /** SIGKILL. */
+  async kill(...names: string[]): Promise<void> {
+    await Promise.all(
+      names.map(async (name) => {
+        const node = this.node(name);
+        node.up = false;
+        await node.process.kill();
+      }),
+    );
+  }
+
+  /** SIGTERM, and SIGKILL when that takes too long. */
+  async stopNodes(...names: string[]): Promise<void> {
+    await Promise.all(
+      names.map(async (name) => {
+        const node = this.node(name);
+        node.up = false;
+        await node.process.stop();
+      }),
+    );
+  }
+
+  /** Starts killed nodes again on their old ports. */
+  revive(...names: string[]): void {
+    for (const name of names) {
+      const node = this.node(name);
+      node.process = this.#process(node);
+      node.up = true;
+    }
+  }
+
+  /** SIGSTOP. */
+  pause(name: string): void {
+    const node = this.node(name);
+    node.up = false;
+    process.kill(node.process.pid, 'SIGSTOP');
+  }
+
+  /** SIGCONT. */
+  resume(name: string): void {
+    const node = this.node(name);
+    process.kill(node.process.pid, 'SIGCONT');
+    node.up = true;
+  }
+
+  /** Connections through the proxy of one node that another node's process made. */
+  linksOf(client: ClusterNode): (link: ProxyLink) => boolean {
+    return (link) => ownsLocalPort(client.process.pid, link.client.port);
+  }
+
+  /** Waits until all nodes that are up answer their health check. */
+  async healthy(): Promise<void> {
+    await Promise.all(this.nodes.filter(({ up }) => up).map((node) => node.process.healthy()));
+  }
+
+  /** Waits until started nodes have said that they run: ports are open, nothing need be ready. */
+  async running(...names: string[]): Promise<void> {
+    const nodes = names.map((name) => this.node(name));
+    while (!nodes.every((node) => node.process.output.includes('ready in'))) {
+      const ended = nodes.find((node) => node.process.exited);
+      if (ended !== undefined) throw new Error(`${ended.name} ended: ${ended.process.output}`);
+      await sleep(POLL_MS);
+    }
+  }
+
+  /** Takes a node that has ended out of the cluster. */
+  async remove(name: string): Promise<void> {
+    const node = this.node(name);
+    await node.proxy?.close();
+    this.nodes.splice(this.nodes.indexOf(node), 1);
+  }
+
+  /** Answer of `queryWithWeight` of any session that is up, as through a load balancer. */
+  async queryWithWeight(): Promise<string> {
+    const up = this.of('session').filter((node) => node.up);
+    if (up.length === 0) throw new Error('no session is up');
+    const node = up[Math.floor(Math.random() * up.length)];
+    const { status, body } = await get(HOST, node.ports.httpPort, '/api/servers/queryWithWeight');
+    if (status !== 200) throw new Error(`status ${status}`);
+    return body;
+  }
+
+  /** Text of an HTTP path of a node. */
+  async get(node: ClusterNode, path: string): Promise<string> {
+    const { status, body } = await get(HOST, node.ports.httpPort, path);
+    if (status !== 200) throw new Error(`${node.name} ${path}: ${status} ${body}`);
+    return body;
+  }
+
+  /** PUT to the meta. */
+  async change(path: string): Promise<void> {
+    const answer = await fetch(`http://${HOST}:${this.node('meta-1').ports.httpPort}${path}`, {
+      method: 'PUT',
+    });
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+  }
+
+  async tableStatus(): Promise<TableStatus> {
+    const body = await this.get(this.node('meta-1'), '/openapi/v1/slot/table/status');
+    return (JSON.parse(body) as { data: TableStatus }).data;
+  }
+
+  /** Waits until the table is stable, even, and on all data nodes that are up (less those that drain). @throws with the status */
+  async even(limitMs: number, without: readonly string[] = []): Promise<number> {
+    const began = performance.now();
+    const wanted = this.of('data').filter(({ up, name }) => up && !without.includes(name));
+    let last = '';
+    while (performance.now() - began < limitMs) {
+      const status = await this.tableStatus().catch((error: unknown) => String(error));
+      last = JSON.stringify(status);
+      if (typeof status !== 'string' && isEven(status, wanted)) return performance.now() - began;
+      await sleep(POLL_MS);
+    }
+    throw new Error(`the slots are not even after ${limitMs} ms: ${last}`);
+  }
+
+  /** Sum of a counter over nodes of a role that are up, all labels. */
+  async counter(role: Role, name: string): Promise<number> {
+    let sum = 0;
+    for (const node of this.of(role).filter(({ up }) => up)) {
+      for (const line of (await this.get(node, '/metrics')).split('\n')) {
+        if (line.startsWith(name) && /^[{ ]/.test(line.slice(name.length)))
+          sum += Number(line.split(' ').at(-1));
+      }
+    }
+    return sum;
+  }
+
+  /** Ends everything. */
+  async stop(): Promise<void> {
+    for (const node of this.nodes) if (!node.process.exited) process.kill(node.process.pid, 'SIGCONT');
+    await Promise.all(this.nodes.map(({ process: child }) => child.kill()));
+    await Promise.all(this.nodes.map(({ proxy }) => proxy?.close()));
+  }
+
+  /** What the processes printed, newest part. */
+  output(chars: number): string {
+    return this.nodes
+      .map(({ name, process: child }) => `--- ${name}\n${child.output.slice(-chars)}`)
+      .join('\n');
+  }
+
+  async #add(name: string, role: Role): Promise<ClusterNode> {
+    const [port, httpPort] = await freePorts(2);
+    return this.#spawn(name, role, { port, httpPort });
+  }
+
+  async #spawn(name: string, role: Role, ports: RolePorts): Promise<ClusterNode> {
+    const proxied = role !== 'session';
+    const proxy = proxied
+      ? await startFaultProxy({
+          listen: { host: PROXY_HOST, port: ports.port },
+          target: { host: HOST, port: ports.port },
+        })
+      : null;
+    const bare = { name, role, ports, address: `${proxied ? PROXY_HOST : HOST}:${ports.port}`, proxy };
+    const node = { ...bare, process: this.#process(bare), up: true };
+    this.nodes.push(node);
+    return node;
+  }
+
+  #process({ role, ports, proxy }: Omit<ClusterNode, 'process' | 'up'>): RegistryProcess {
+    const meta = { port: this.#metaPort, httpPort: 0 };
+    const sets = [
+      `metas=${PROXY_HOST}:${this.#metaPort}`,
+      `store=sqlite:${this.#options.dir}/meta`,
+      `dataDir=${this.#options.dir}`,
+      ...(proxy === null ? [] : [`advertise=${PROXY_HOST}`]),
+      ...(this.#options.sets ?? []),
+    ];
+    return RegistryProcess.spawn({
+      roles: [role],
+      ports: { meta, data: meta, session: meta, [role]: ports },
+      sets,
+    });
+  }
+}
+
+/** Leaders differ by at most one, all wanted nodes lead, nothing is on its way. */
+function isEven(status: TableStatus, wanted: readonly ClusterNode[]): boolean {
+  const led = wanted.map(
+    ({ address, ports }) => status.leaderCount[address] ?? status.leaderCount[`${HOST}:${ports.port}`] ?? 0,
+  );
+  const leaders = Object.values(status.leaderCount).filter((count) => count > 0).length;
+  return status.slotTableStable && leaders === wanted.length && Math.max(...led) - Math.min(...led) <= 1;
+}

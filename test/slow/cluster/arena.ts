@@ -1,0 +1,148 @@
+/** The cluster, its clients, and the account of each scenario. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { Cluster } from '../../../bench/src/cluster/cluster.ts';
+import { Fleet } from '../../../bench/src/cluster/fleet.ts';
+import type { Findings } from '../../../bench/src/cluster/oracle.ts';
+import { eventually } from '../e2e/waiting.ts';
+
+/** Load of all scenarios unless they say otherwise. */
+export const CHANGES_PER_SECOND = 200;
+const SIZES = { clients: 200, services: 2_000, publishers: 3, subscribers: 2 };
+const REPLICAS = 2;
+const EQUAL_LIMIT_MS = 30_000;
+const OUTPUT_CHARS = 6_000;
+
+/** How a scenario went. */
+export interface Outcome {
+  /** What `seconds` says. */
+  readonly what: string;
+  /** NaN when nothing was measured. */
+  readonly seconds: number;
+  /** Budget of issue and design, in seconds; printed, not asserted. */
+  readonly budget?: number;
+  readonly note?: string;
+}
+
+interface Line extends Outcome {
+  readonly scenario: string;
+  readonly findings: Findings;
+  readonly problem: string;
+}
+
+/** See above. */
+export class Arena {
+  cluster!: Cluster;
+  fleet!: Fleet;
+  #dir = '';
+  #broken = true;
+  readonly #lines: Line[] = [];
+
+  /** A fresh cluster with settled clients, unless there is one. */
+  async ready(): Promise<void> {
+    if (!this.#broken) return;
+    await this.close();
+    this.#dir = mkdtempSync(join(tmpdir(), 'sofa-cluster-'));
+    this.cluster = await Cluster.start({
+      data: 3,
+      sessions: 2,
+      dir: this.#dir,
+      sets: ['data.leaseMs=10000'],
+    });
+    await this.cluster.even(20_000);
+    this.fleet = new Fleet({ ...SIZES, query: () => this.cluster.queryWithWeight() });
+    this.#broken = false;
+  }
+
+  /**
+   * Runs a scenario under load and judges it: no bad push, every list right in the end, as many copies as there must be. Counts of bad
+   * pushes are asserted, times are only printed.
+   */
+  async run(scenario: string, act: () => Promise<Outcome>): Promise<void> {
+    const fresh = this.#broken;
+    await this.ready();
+    if (fresh && scenario !== FIRST) await this.#settle();
+    this.fleet.oracle.reset();
+    let outcome: Outcome = { what: 'failed', seconds: NaN };
+    let problem = '';
+    try {
+      this.fleet.churn(CHANGES_PER_SECOND);
+      outcome = await act();
+      await this.fleet.equal(EQUAL_LIMIT_MS);
+      await this.#copies();
+    } catch (error) {
+      problem = error instanceof Error ? error.message : String(error);
+    }
+    const findings = this.fleet.oracle.reset();
+    this.#lines.push({ scenario, ...outcome, findings, problem });
+    const { shrunken, empty, older, revived, examples } = findings;
+    this.#broken = problem !== '' || shrunken + empty + older + revived > 0;
+    if (this.#broken) {
+      console.error(`${scenario}\n${problem}\n${examples.join('\n')}\n${this.cluster.output(OUTPUT_CHARS)}`);
+    }
+    expect({ problem, shrunken, empty, older, revived }, examples.join('\n')).toEqual({
+      problem: '',
+      shrunken: 0,
+      empty: 0,
+      older: 0,
+      revived: 0,
+    });
+  }
+
+  /** All clients register at once. */
+  async registerAll(): Promise<number> {
+    const began = performance.now();
+    this.fleet.start();
+    await this.fleet.equal(EQUAL_LIMIT_MS);
+    return (performance.now() - began) / 1000;
+  }
+
+  async close(): Promise<void> {
+    if (this.#dir === '') return;
+    this.fleet?.stop();
+    await this.cluster?.stop();
+    rmSync(this.#dir, { recursive: true, force: true });
+    this.#dir = '';
+    this.#broken = true;
+  }
+
+  /** The table of all scenarios so far. */
+  table(): string {
+    const head = `${'scenario'.padEnd(58)} shrunken  empty  older  back   pushes  slowest  seconds`;
+    const lines = this.#lines.map(({ scenario, findings: f, what, seconds, budget, note, problem }) => {
+      const counts = [f.shrunken, f.empty, f.older, f.revived].map((count, i) =>
+        String(count).padStart([9, 7, 7, 6][i]),
+      );
+      const took = Number.isNaN(seconds) ? '-' : seconds.toFixed(2);
+      const slowest = (f.slowestMs / 1000).toFixed(2).padStart(9);
+      const limit = budget === undefined ? '' : ` (<= ${budget}${seconds > budget ? ' MISSED' : ''})`;
+      const rest = [`${what}${limit}`, note, problem.split('\n')[0]].filter(Boolean).join('; ');
+      return `${scenario.padEnd(58)}${counts.join('')}${String(f.pushes).padStart(9)}${slowest}${took.padStart(9)}  ${rest}`;
+    });
+    return [head, ...lines].join('\n');
+  }
+
+  async #settle(): Promise<void> {
+    await this.registerAll();
+  }
+
+  /** Leaders and followers hold exactly what is published. */
+  async #copies(): Promise<void> {
+    const wanted =
+      this.fleet.published * Math.min(REPLICAS, this.cluster.of('data').filter(({ up }) => up).length);
+    await eventually(
+      `the data nodes hold ${wanted} publishers`,
+      async () => {
+        const held = await this.cluster.counter('data', 'sofa_registry_data_publishers');
+        if (held !== wanted) throw new Error(`they hold ${held}`);
+        return true;
+      },
+      EQUAL_LIMIT_MS,
+    );
+  }
+}
+
+/** The scenario that starts the clients itself. */
+export const FIRST = 'all clients register at once';

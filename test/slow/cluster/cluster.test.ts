@@ -1,0 +1,205 @@
+/**
+ * A cluster of real processes under 200 clients and 2,000 services: whatever is killed, paused, cut, added or drained, no list
+ * shrinks, none is empty, none goes back, and all are right in the end.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { Arena, FIRST, type Outcome } from './arena.ts';
+
+const arena = new Arena();
+const DATA = ['data-1', 'data-2', 'data-3'];
+const ALL = ['meta-1', ...DATA, 'session-1', 'session-2'];
+const EVEN_LIMIT_MS = 30_000;
+const SEEN_LIMIT_MS = 30_000;
+const PAUSE_MS = 15_000;
+const CUT_MS = 8_000;
+const AWAY_MS = 4_500;
+
+function scenario(name: string, act: () => Promise<Outcome>): void {
+  it(name, () => arena.run(name, act));
+}
+
+/** Time until changes of all slots arrive everywhere, in seconds. */
+async function propagates(): Promise<number> {
+  return (await arena.fleet.seen(arena.fleet.probe(), SEEN_LIMIT_MS)) / 1000;
+}
+
+/** Sessions that refuse or nodes that reject, summed. */
+async function refusals(): Promise<{ reads: number; writes: number; repeated: number }> {
+  return {
+    reads: await arena.cluster.counter('data', 'sofa_registry_data_reads_refused_total'),
+    writes: await arena.cluster.counter('data', 'sofa_registry_data_writes_rejected_total'),
+    repeated: arena.fleet.repeated,
+  };
+}
+
+async function withoutRefusals(act: () => Promise<number>): Promise<{ seconds: number; note: string }> {
+  const before = await refusals();
+  arena.fleet.churn(500);
+  const seconds = await act();
+  const after = await refusals();
+  const note = `reads refused ${after.reads - before.reads}, writes refused ${after.writes - before.writes}, client repeats ${after.repeated - before.repeated}`;
+  return { seconds, note };
+}
+
+async function evenAgain(without: readonly string[] = []): Promise<string> {
+  return `even after ${((await arena.cluster.even(EVEN_LIMIT_MS, without)) / 1000).toFixed(1)} s`;
+}
+
+/** Cuts a client node off from proxied ones for a while; returns how long changes took meanwhile, if they arrived. */
+async function cutOff(client: string, targets: readonly string[]): Promise<void> {
+  const { cluster } = arena;
+  const where = cluster.linksOf(cluster.node(client));
+  const faults = targets.map((target) => cluster.node(target).proxy?.inject({ drop: true, where }));
+  await sleep(CUT_MS);
+  for (const fault of faults) fault?.heal();
+}
+
+beforeAll(() => arena.ready());
+afterAll(async () => {
+  console.log(`\n${arena.table()}\n`);
+  await arena.close();
+});
+
+describe('cluster of processes', () => {
+  scenario(FIRST, async () => ({
+    what: 'registered and all lists right',
+    seconds: await arena.registerAll(),
+  }));
+
+  scenario('one client dies', async () => {
+    const client = arena.fleet.living()[0];
+    const publications = [...client.publications];
+    client.die();
+    const ms = await arena.fleet.gone(publications, SEEN_LIMIT_MS);
+    return { what: 'gone from all lists', seconds: ms / 1000, budget: 0.55 };
+  });
+
+  scenario('a data node is killed', async () => {
+    await arena.cluster.kill('data-2');
+    const seconds = await propagates();
+    arena.cluster.revive('data-2');
+    await arena.cluster.running('data-2');
+    return { what: 'all slots propagate', seconds, budget: 3, note: `back: ${await evenAgain()}` };
+  });
+
+  scenario('all data nodes are killed and started again', async () => {
+    await arena.cluster.kill(...DATA);
+    arena.cluster.revive(...DATA);
+    await arena.cluster.running(...DATA);
+    const seconds = await propagates();
+    return { what: 'all slots propagate after they run', seconds, budget: 5, note: await evenAgain() };
+  });
+
+  scenario('a session loses all its sockets; back within 5 s', async () => {
+    const session = arena.cluster.node('session-1').address;
+    for (const client of arena.fleet.living(session)) client.cut(Math.random() * AWAY_MS);
+    return { what: 'all slots propagate', seconds: await propagates() };
+  });
+
+  scenario('a data node is paused for 15 s', async () => {
+    arena.cluster.pause('data-1');
+    const began = performance.now();
+    const seconds = await propagates();
+    await sleep(Math.max(0, PAUSE_MS - (performance.now() - began)));
+    arena.cluster.resume('data-1');
+    return { what: 'all slots propagate', seconds, note: `resumed: ${await evenAgain()}` };
+  });
+
+  scenario('a session is paused for 15 s', async () => {
+    const { cluster, fleet } = arena;
+    const other = new Set(fleet.living(cluster.node('session-1').address).map(({ name }) => name));
+    cluster.pause('session-2');
+    const began = performance.now();
+    const probes = fleet.probe(({ name }) => other.has(name));
+    const ms = await fleet.seen(probes, SEEN_LIMIT_MS, ({ owner }) => other.has(owner));
+    await sleep(Math.max(0, PAUSE_MS - (performance.now() - began)));
+    cluster.resume('session-2');
+    const back = (await propagates()).toFixed(2);
+    return {
+      what: 'clients of the other session',
+      seconds: ms / 1000,
+      note: `everybody ${back} s after it returned`,
+    };
+  });
+
+  scenario('packets between a session and a data node are lost', async () => {
+    const cut = cutOff('session-1', ['data-1']);
+    await cut;
+    return { what: 'all slots propagate after it healed', seconds: await propagates() };
+  });
+
+  scenario('packets between two data nodes are lost', async () => {
+    const cut = Promise.all([cutOff('data-1', ['data-2']), cutOff('data-2', ['data-1'])]);
+    const seconds = await propagates();
+    await cut;
+    return { what: 'all slots propagate meanwhile', seconds };
+  });
+
+  scenario('packets between a data node and meta are lost', async () => {
+    const cut = cutOff('data-3', ['meta-1']);
+    const seconds = await propagates();
+    await cut;
+    return { what: 'all slots propagate meanwhile', seconds, note: `healed: ${await evenAgain()}` };
+  });
+
+  scenario('a data node joins', async () => {
+    const { seconds, note } = await withoutRefusals(async () => {
+      await arena.cluster.add('data-4', 'data');
+      return (await arena.cluster.even(EVEN_LIMIT_MS)) / 1000;
+    });
+    return { what: 'even', seconds, budget: 15, note };
+  });
+
+  scenario('a data node is drained and stopped', async () => {
+    const { seconds, note } = await withoutRefusals(async () => {
+      const { address } = arena.cluster.node('data-4');
+      await arena.cluster.change(`/registry/v1/drain?node=${encodeURIComponent(address)}`);
+      return (await arena.cluster.even(EVEN_LIMIT_MS, ['data-4'])) / 1000;
+    });
+    await arena.cluster.stopNodes('data-4');
+    await arena.cluster.remove('data-4');
+    return { what: 'even', seconds, budget: 15, note: `${note}; stopped: ${await evenAgain()}` };
+  });
+
+  scenario('a session is killed, its clients live on', async () => {
+    await arena.cluster.kill('session-1');
+    const seconds = await propagates();
+    arena.cluster.revive('session-1');
+    await arena.cluster.running('session-1');
+    await arena.cluster.healthy();
+    return { what: 'all clients are back', seconds, budget: 6 };
+  });
+
+  scenario('everything is killed and started again', async () => {
+    await arena.cluster.kill(...ALL);
+    arena.cluster.revive(...ALL);
+    await arena.cluster.running(...ALL);
+    return {
+      what: 'all slots propagate after they run',
+      seconds: await propagates(),
+      note: await evenAgain(),
+    };
+  });
+
+  scenario('everything is stopped and started again', async () => {
+    await arena.cluster.stopNodes(...ALL);
+    arena.cluster.revive(...ALL);
+    await arena.cluster.running(...ALL);
+    return {
+      what: 'all slots propagate after they run',
+      seconds: await propagates(),
+      note: await evenAgain(),
+    };
+  });
+
+  scenario('a session is killed with its clients', async () => {
+    const session = arena.cluster.node('session-2').address;
+    const clients = arena.fleet.living(session);
+    const orphans = clients.flatMap(({ publications }) => [...publications]);
+    await arena.cluster.kill('session-2');
+    for (const client of clients) client.die();
+    const ms = await arena.fleet.gone(orphans, 60_000);
+    return { what: `${orphans.length} orphans gone, lease 10 s`, seconds: ms / 1000, budget: 12 };
+  });
+});
