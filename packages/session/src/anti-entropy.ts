@@ -4,6 +4,7 @@
  * the leader lacks is written again, what it holds for this process and the session does not is removed there.
  */
 import type { BoltChannel, Clock, ReplyHandler, RpcError, Timer } from '@sofa-registry/runtime';
+import { NO_DATUM_VERSION } from '@sofa-registry/model';
 import {
   AccessCode,
   CODEC_INTERNAL,
@@ -124,7 +125,10 @@ export class AntiEntropy implements ReplyHandler<string> {
     this.#interesting.add(slot);
     const ids: { dataInfoId: string; version: number }[] = [];
     for (const { datum, dataInfoId } of store.slots[slot].services) {
-      if (datum !== null && datum.version > 0) ids.push({ dataInfoId, version: datum.version });
+      if (datum === null || datum.version === 0) continue;
+      // Ahead of the node on purpose: it then gives the id a real version.
+      const confirms = datum.confirmEmpty && datum.version === NO_DATUM_VERSION;
+      ids.push({ dataInfoId, version: confirms ? this.#ports.lastStamp() : datum.version });
     }
     const content = Interests.encode({ slot, ids });
     channel.request(

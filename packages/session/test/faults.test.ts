@@ -257,6 +257,22 @@ describe('a data leader fails', () => {
   });
 });
 
+describe('an id nobody publishes any more', () => {
+  it('gets a real version after the hold, so that what a client had before everything restarted is replaced', async () => {
+    cluster = await TestCluster.start();
+    const client = await cluster.client();
+    await cluster.run(client.subscribe({ dataId: 's', registId: 's1' }));
+    await cluster.clock.advance(9000);
+    expect(client.pushes.map((push) => push.version)).toEqual([1]);
+    await cluster.clock.advance(3000);
+    expect(client.pushes).toHaveLength(2);
+    expect(client.pushes[1].values).toEqual([]);
+    expect(Number(client.pushes[1].version)).toBeGreaterThan(2 ** 40);
+    await cluster.clock.advance(30_000);
+    expect(client.pushes).toHaveLength(2);
+  });
+});
+
 describe('clocks', () => {
   it('a record that another session stamped ahead of us cannot hide a live publisher', async () => {
     cluster = await TestCluster.start();

@@ -134,6 +134,7 @@ describe('changes', () => {
   it('reach subscribers of scope zone only when their zone changed; the version moves on silently otherwise', async () => {
     cluster = await TestCluster.start();
     const client = await cluster.client();
+    cluster.data[0].publishElsewhere(idOf('s'), elsewhere('p', 'old', 'ZONEB'));
     await cluster.run(client.subscribe({ dataId: 's', registId: 'zone', scope: 'zone' }));
     await cluster.run(client.subscribe({ dataId: 's', registId: 'all', scope: 'dataCenter' }));
     cluster.data[0].publishElsewhere(idOf('s'), elsewhere('p', 'b', 'ZONEB'));
@@ -193,7 +194,7 @@ describe('clients that do not behave', () => {
     const again = setBeat(client.channel);
     await cluster.clock.advance(60_000);
     again.stop();
-    expect(cluster.session.inspect.subscribers(idOf('s'))[0].pushedVersion).toBe(1);
+    expect(cluster.session.inspect.subscribers(idOf('s'))[0].pushedVersion).toBeGreaterThan(1);
     expect(cluster.metric('push_in_flight')).toBe(0);
     expect(cluster.metric('push_lagging')).toBe(0);
   });

@@ -67,7 +67,7 @@ export class DataSide {
       ...shared,
       zone,
       changed: (service, first) => side.changed(service, first),
-      ahead: (slot) => this.antiEntropy.tellInterests(slot),
+      raise: (slot) => this.antiEntropy.tellInterests(slot),
     });
     this.antiEntropy = new AntiEntropy({
       ...shared,

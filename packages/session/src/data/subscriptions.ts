@@ -11,6 +11,7 @@ import {
   type RpcError,
   type Timer,
 } from '@sofa-registry/runtime';
+import { NO_DATUM_VERSION } from '@sofa-registry/model';
 import {
   AccessCode,
   Changed,
@@ -32,8 +33,8 @@ import { WatchedDatum } from './watched-datum.ts';
 
 /** Longest wait before a fetch is sent again (reads: 100-500 ms). */
 const FETCH_RETRY_MS_MAX = 500;
-/** How often lingering lists are looked through. */
-const LINGER_SWEEP_MS = 1000;
+/** How often lingering and unknown lists are looked through. */
+const SWEEP_MS = 1000;
 
 /** What the subscriptions need. */
 export interface SubscriptionPorts {
@@ -50,8 +51,8 @@ export interface SubscriptionPorts {
   observe(stamp: number): void;
   /** The cached list got a new version; `first` = it was fetched for the first time. */
   changed(service: ServiceEntry, first: boolean): void;
-  /** A data node is behind the cached version: raise it (sr.Interests). */
-  ahead(slot: number): void;
+  /** A data node is to raise versions of the slot above ours (sr.Interests). */
+  raise(slot: number): void;
 }
 
 interface FetchBatch {
@@ -67,6 +68,8 @@ export class Subscriptions implements ReplyHandler<FetchBatch> {
   /** To be fetched when a link or a table comes, or by the retry timer. */
   readonly #waiting = new Set<ServiceEntry>();
   readonly #lingering = new Map<ServiceEntry, number>();
+  /** Ids that nobody publishes, and when they are to get a real version. */
+  readonly #unknown = new Map<ServiceEntry, number>();
   readonly #sweep: Timer;
   #armed = false;
   #retry: Timer | null = null;
@@ -74,7 +77,10 @@ export class Subscriptions implements ReplyHandler<FetchBatch> {
 
   constructor(ports: SubscriptionPorts) {
     this.#ports = ports;
-    this.#sweep = every(ports.clock, LINGER_SWEEP_MS, () => this.#dropLingering());
+    this.#sweep = every(ports.clock, SWEEP_MS, () => {
+      this.#dropLingering();
+      this.#confirmUnknown();
+    });
   }
 
   /** Lists that are watched. */
@@ -198,7 +204,7 @@ export class Subscriptions implements ReplyHandler<FetchBatch> {
     if (outcome === 'stale') {
       // The node lost what we have seen: it must raise its version before its list may replace ours.
       this.#ports.metrics.staleUpdates.value++;
-      this.#ports.ahead(service.slot);
+      this.#ports.raise(service.slot);
       this.#wait(service, 'data node is behind the version held');
       return;
     }
@@ -210,6 +216,9 @@ export class Subscriptions implements ReplyHandler<FetchBatch> {
     datum.attempts = 0;
     datum.hold = null;
     if (outcome === 'applied') this.#advanced(service, datum, before);
+    if (datum.version === NO_DATUM_VERSION && !this.#unknown.has(service)) {
+      this.#unknown.set(service, this.#ports.clock.monoMs() + this.#ports.settings.holdMs);
+    }
     if (datum.version < datum.promisedVersion) {
       // Once: a promise that was wrong must not make a loop.
       datum.promisedVersion = 0;
@@ -300,6 +309,27 @@ export class Subscriptions implements ReplyHandler<FetchBatch> {
     }
   }
 
+  /**
+   * Subscribers of an id that nobody publishes hold an empty list of version 1, which does not replace what they may have had before
+   * everything restarted. When the hold is over and there is still nobody, the id gets a real version and they are told.
+   */
+  #confirmUnknown(): void {
+    const { clock, settings } = this.#ports;
+    const nowMs = clock.monoMs();
+    const slots = new Set<number>();
+    for (const [service, dueMs] of this.#unknown) {
+      if (dueMs > nowMs) continue;
+      if (service.datum === null || service.datum.version !== NO_DATUM_VERSION) {
+        this.#unknown.delete(service);
+        continue;
+      }
+      service.datum.confirmEmpty = true;
+      this.#unknown.set(service, nowMs + settings.scanMs);
+      slots.add(service.slot);
+    }
+    for (const slot of slots) this.#ports.raise(slot);
+  }
+
   #drop(service: ServiceEntry, forgotten: Map<string, string[]>): void {
     const { store, routing } = this.#ports;
     if (service.subscribers !== null || service.datum === null) return;
@@ -307,6 +337,7 @@ export class Subscriptions implements ReplyHandler<FetchBatch> {
     service.datum = null;
     this.#watched--;
     this.#waiting.delete(service);
+    this.#unknown.delete(service);
     const leader = routing.leaderOf(service.slot);
     const list = forgotten.get(leader);
     if (list === undefined) forgotten.set(leader, [service.dataInfoId]);

@@ -2,6 +2,7 @@
  * The cached list of one dataInfoId: entries, version, what changed lately. Pure. Versions only rise (I7, I8): an answer that is
  * older than what is cached is refused, so a fault of a data node never shrinks a list (I6). Hot path.
  */
+import { NO_DATUM_VERSION } from '@sofa-registry/model';
 import { keepPacked, type ListEntry, type DatumUpdate, UpdateKind } from '@sofa-registry/wire';
 
 /** What became of one registerId in one step. */
@@ -61,6 +62,8 @@ export class WatchedDatum {
   fetching = false;
   /** Version that a change notice promised; a fetch that brings less is repeated. */
   promisedVersion = 0;
+  /** Nobody published the id for so long that it is to get a real version (see subscriptions). */
+  confirmEmpty = false;
   /** Fetch attempts in a row that failed. */
   attempts = 0;
   hold: HoldReason | null = null;
@@ -161,8 +164,9 @@ export class WatchedDatum {
   }
 
   #mark(changes: readonly EntryChange[]): void {
-    if (this.contentVersion === 0) {
-      // The first list is content for everybody, also when it is empty.
+    if (this.contentVersion <= NO_DATUM_VERSION) {
+      // The first list is content for everybody, also when it is empty. So is the first one with a real version: a client may
+      // hold an older list, which an empty one of version 1 does not replace (wire 4.5).
       this.contentVersion = this.version;
       this.zoneContentVersion = this.version;
       return;
