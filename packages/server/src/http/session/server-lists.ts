@@ -5,6 +5,7 @@ import { json, text } from '../answer.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { slotRow, tableNames } from '../shapes/nodes.ts';
 import type { SessionContext } from './context.ts';
+import { offeredWeights } from './offered-weights.ts';
 
 const zoneQuery = Type.Object({ zone: Type.Optional(Type.String()) });
 
@@ -39,13 +40,12 @@ export const SERVER_LISTS: readonly Endpoint<SessionContext>[] = [
     method: 'GET',
     path: '/api/servers/queryWithWeight',
     query: zoneQuery,
-    doc: 'The same with the number of connections of each session as its weight; clients prefer the least.',
-    handle: (context, { query }) =>
-      text(
-        sessionsOf(context, query.zone)
-          .map(({ address, weight }) => `${address}?weight=${weight}`)
-          .join(';'),
-      ),
+    doc: 'The same with the connections of each session as its weight; sessions of about the same load weigh the same, two always.',
+    handle: (context, { query }) => {
+      const sessions = sessionsOf(context, query.zone);
+      const weights = offeredWeights(sessions);
+      return text(sessions.map(({ address }, i) => `${address}?weight=${weights[i]}`).join(';'));
+    },
   }),
   endpoint({
     method: 'GET',
