@@ -94,6 +94,12 @@ export class NodeState {
     if (!this.hybrid.observe(stamp)) this.metrics.clockRefused.value++;
   }
 
+  /** A new stream identity. Random: stamps of two clocks can be equal. */
+  newStream(): number {
+    const { random } = this.ports;
+    return random.uint32() * 2 ** 20 + (random.uint32() % 2 ** 20) + 1;
+  }
+
   /** A store for a slot that is gained without a copy. */
   newStore(id: number): SlotStore {
     const store = new SlotStore(id);

@@ -163,7 +163,7 @@ export class SlotBoard {
       slot.store ??= state.newStore(slot.id);
       slot.handOverStream = slot.store.stream;
       slot.handOverSequence = slot.store.sequence;
-      slot.store.stream = state.hybrid.next();
+      slot.store.stream = state.newStream();
       slot.store.log = null;
       slot.gain(placed.leaderEpoch, complete, nowMs);
       if (promoted && state.tunables.handOverMs > 0 && oldLeader !== '') {

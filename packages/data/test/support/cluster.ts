@@ -72,7 +72,7 @@ export class TestCluster {
   #epoch = 0;
 
   get ports() {
-    return { clock: this.clock, random: seededRandom(1), network: this.network, logger: this.logger };
+    return { clock: this.clock, random: seededRandom(this.#starts), network: this.network, logger: this.logger };
   }
 
   /** Starts a data node with its own copy of nothing. */
