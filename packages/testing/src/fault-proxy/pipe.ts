@@ -21,7 +21,7 @@ export class Pipe {
   readonly #queue: Item[] = [];
   #rule: PipeRule = NO_RULE;
   #heldBytes = 0;
-  #timer: NodeJS.Timeout | null = null;
+  #timer: ReturnType<typeof setTimeout> | null = null;
   #nextSliceMs = 0;
   #cut = false;
 

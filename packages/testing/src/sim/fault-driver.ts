@@ -21,6 +21,8 @@ export class FaultDriver {
   readonly injected = new Map<string, number>();
   /** When clients that did not read began to again; Infinity while they do not. */
   readonly slowMs = new Map<string, number>();
+  /** When the last fault of the store ended; Infinity while one lasts. */
+  storeSoundMs = -Infinity;
   readonly #world: SimWorld;
   readonly #cluster: SimCluster;
   readonly #ports: FaultDriverPorts;
@@ -58,6 +60,7 @@ export class FaultDriver {
     backend.setAvailable(true);
     backend.setDelayMs(0);
     this.#storeHeld?.();
+    if (this.storeSoundMs === Infinity) this.storeSoundMs = this.#world.clock.monoMs();
     for (const node of this.#cluster.nodes.values()) {
       node.host?.clock.resume();
       node.host?.clock.drift(0);
@@ -231,6 +234,16 @@ export class FaultDriver {
   }
 
   #store(fault: Fault): (() => void) | null {
+    const end = this.#storeFault(fault);
+    if (end === null) return null;
+    this.storeSoundMs = Infinity;
+    return () => {
+      end();
+      this.storeSoundMs = this.#world.clock.monoMs();
+    };
+  }
+
+  #storeFault(fault: Fault): (() => void) | null {
     const { backend } = this.#cluster;
     switch (fault.kind) {
       case 'storeDown':

@@ -102,13 +102,28 @@ export function faultText(fault: Fault): string {
 class FaultDraw {
   readonly #random: Random;
   readonly #size: SimSize;
+  /**
+   * A schedule has clock faults, or faults after which no process remembers any version; both together may leave clients with lists
+   * of the future, as long as the clock of who made them was ahead (clocks within bounds are a premise of L1).
+   */
+  readonly #clocks: boolean;
 
   constructor(random: Random, size: SimSize) {
     this.#random = random;
     this.#size = size;
+    this.#clocks = random.uint32() % 2 === 0 && size.sessions > 1 && size.data > size.replicas;
   }
 
   next(atMs: number): Fault {
+    for (;;) {
+      const fault = this.#draw(atMs);
+      const clock = fault.kind === 'clockStep' || fault.kind === 'clockDrift';
+      const forgets = fault.kind === 'restart' && fault.roles.some((role) => role !== 'meta');
+      if (this.#clocks ? !forgets : !clock) return fault;
+    }
+  }
+
+  #draw(atMs: number): Fault {
     const dice = this.#random.next();
     const at = Math.round(atMs * 10) / 10;
     if (dice < 0.22)

@@ -56,8 +56,8 @@ export interface ModelClientEvents {
   ): void;
   /** A message of the session arrived although it must not. */
   broke(client: ModelClient, what: string): void;
-  /** A push arrived, applied or not. */
-  pushed(client: ModelClient, subscription: ModelSubscription): void;
+  /** A push arrived, applied or not; `empty`: of no publishers. */
+  pushed(client: ModelClient, subscription: ModelSubscription, empty: boolean): void;
 }
 
 /** A client. */

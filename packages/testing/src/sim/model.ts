@@ -41,6 +41,8 @@ export interface ModelWorld {
   disturbed(session: string): boolean;
   /** True if a client does not read, or did not until a moment ago: it may be shown what is old. */
   slow(client: string): boolean;
+  /** True if nodes and store have worked undisturbed for long enough that what is acknowledged is visible. */
+  calm(): boolean;
   /** True if any session runs. */
   anySession(): boolean;
   violated(invariant: string, detail: string): void;
@@ -95,7 +97,7 @@ const FIRST_PUSH_MS = 5000;
 /** The model. */
 export class SimModel implements ModelClientEvents {
   readonly clients = new Map<string, ClientState>();
-  /** Pushes that arrived at clients so far. */
+  /** Pushes of lists with publishers that arrived at clients so far. */
   pushes = 0;
   /** Lists that were judged. */
   judged = 0;
@@ -175,8 +177,9 @@ export class SimModel implements ModelClientEvents {
     this.#noticeMass(state.session, session, nowMs);
   }
 
-  pushed(_client: ModelClient, _subscription: ModelSubscription): void {
-    this.pushes++;
+  /** That nobody publishes a service is told again with a real version after the hold; it may come late, and is not news. */
+  pushed(_client: ModelClient, _subscription: ModelSubscription, empty: boolean): void {
+    if (!empty) this.pushes++;
   }
 
   broke(client: ModelClient, what: string): void {
@@ -394,7 +397,8 @@ export class SimModel implements ModelClientEvents {
     const publisher = this.#publishers.get(key);
     if (publisher === undefined) return;
     if (!publisher.publication.wanted) {
-      state.gone.add(key);
+      // While copies may be lost its session may have it still, half open, and give it back.
+      if (!this.#world.dataAtRisk()) state.gone.add(key);
       return;
     }
     if (publisher.presence.excusedWithin(sinceMs, nowMs)) return;

@@ -388,7 +388,11 @@ export class OfficialClient implements ModelClient, ReplyHandler<Attempt>, BoltH
       if (subscription === null || !subscription.wanted) continue;
       if (data.dataId !== subscription.service)
         this.#events.broke(this, `push of ${data.dataId} to ${subscription.service}`);
-      this.#events.pushed(this, subscription);
+      this.#events.pushed(
+        this,
+        subscription,
+        [...data.data.values()].every((boxes) => boxes[0] === 0),
+      );
       const before = subscription.view;
       if (before !== null && version <= before.version) continue;
       const zones = new Map<string, readonly string[]>();

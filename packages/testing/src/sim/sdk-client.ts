@@ -104,7 +104,7 @@ export class SdkClient implements ModelClient {
         const before = subscription.view;
         const after: ModelView = { version: list.version, localZone: list.localZone, zones: list.zones };
         subscription.view = after;
-        this.#events.pushed(this, subscription);
+        this.#events.pushed(this, subscription, list.all.length === 0);
         this.#events.listed(this, subscription, before, after, this.session);
       });
     });

@@ -40,8 +40,7 @@ export class SimClock implements Clock {
 
   /** Whole ms, as a machine's clock. */
   wallMs(): number {
-    const drift = ((this.#base.monoMs() - this.#driftFrom) * this.#driftMsPerSecond) / 1000;
-    return Math.floor(this.#base.wallMs() + this.#wallOffsetMs + drift);
+    return Math.floor(this.#base.wallMs() + this.wallOffsetMs);
   }
 
   setTimer(delayMs: number, fn: () => void): Timer {
@@ -80,6 +79,11 @@ export class SimClock implements Clock {
     }
   }
 
+  /** How far this machine's wall clock is from the simulation's, ms. */
+  get wallOffsetMs(): number {
+    return this.#wallOffsetMs + ((this.#base.monoMs() - this.#driftFrom) * this.#driftMsPerSecond) / 1000;
+  }
+
   /** Steps this process's wall clock. */
   stepWall(ms: number): void {
     this.#wallOffsetMs += ms;
@@ -87,7 +91,7 @@ export class SimClock implements Clock {
 
   /** Lets this process's wall clock run fast (or slow) by so many ms per second. */
   drift(msPerSecond: number): void {
-    this.#wallOffsetMs += ((this.#base.monoMs() - this.#driftFrom) * this.#driftMsPerSecond) / 1000;
+    this.#wallOffsetMs = this.wallOffsetMs;
     this.#driftFrom = this.#base.monoMs();
     this.#driftMsPerSecond = msPerSecond;
   }

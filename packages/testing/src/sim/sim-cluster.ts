@@ -36,6 +36,8 @@ export interface SimNode {
   state: SimNodeState;
   host: SimHost | null;
   tier: SimServer | null;
+  /** How far the machine's wall clock is off, as of the last process. */
+  wallOffsetMs: number;
   /** Processes so far. */
   incarnation: number;
   /** When the present or last process started, was lost, began to answer badly (paused or cut off). */
@@ -106,6 +108,8 @@ export class SimCluster {
     const node = this.node(name);
     if (node.state !== 'down') return;
     const host = new Host(this.#world, name);
+    // The clock belongs to the machine, not to the process.
+    host.clock.stepWall(node.wallOffsetMs);
     node.host = host;
     node.incarnation++;
     node.state = 'starting';
@@ -180,6 +184,7 @@ export class SimCluster {
       state: 'down',
       host: null,
       tier: null,
+      wallOffsetMs: 0,
       incarnation: 0,
       startedMs: 0,
       downMs: -Infinity,
@@ -191,6 +196,7 @@ export class SimCluster {
   }
 
   #ended(node: SimNode, host: SimHost, silent: boolean, graceful: boolean): void {
+    node.wallOffsetMs = host.clock.wallOffsetMs;
     host.die(silent);
     node.host = null;
     node.tier = null;

@@ -65,6 +65,8 @@ const QUIET_FROM_MS = 4000;
 const VIOLATIONS_MAX = 20;
 /** Data nodes that were disturbed so recently do not count as safe keepers of copies. */
 const RISK_MS = 20_000;
+/** What was disturbed so recently may not have caught up yet. */
+const CALM_MS = 10_000;
 /** A session cut off for so long is about to lose its lease. */
 const ISOLATED_MS = 20_000;
 
@@ -241,6 +243,7 @@ export class SimRun {
           (this.cluster.nodes.get(name)?.disturbedMs ?? 0) > this.#clock.monoMs() - RISK_MS,
         dataAtRisk: () => this.#dataAtRisk(),
         slow: (name) => (this.faults.slowMs.get(name) ?? -Infinity) > this.#clock.monoMs() - 1000,
+        calm: () => this.#calm(),
         anySession: () =>
           this.cluster.of('session').some((node) => node.state !== 'down' && node.state !== 'starting'),
         trace: (who, text) => this.world.trace.add(who, text),
@@ -285,6 +288,18 @@ export class SimRun {
         disturbed++;
     }
     return disturbed >= Math.min(count, this.plan.size.replicas);
+  }
+
+  /** One crash of a data node with its fail-over counts as calm: that must not be seen by anybody. */
+  #calm(): boolean {
+    const nowMs = this.#clock.monoMs();
+    let data = 0;
+    for (const node of this.cluster.nodes.values()) {
+      if (node.state === 'up' && node.disturbedMs < nowMs - CALM_MS) continue;
+      if (node.role === 'data') data++;
+      else return false;
+    }
+    return data <= 1 && !this.#dataAtRisk() && this.faults.storeSoundMs < nowMs - CALM_MS;
   }
 
   #crashed(name: string, error: unknown): void {
