@@ -24,6 +24,8 @@ export interface Departure {
   held: boolean;
 }
 
+/** So many closes that leave no connection open are a crowd too, however small the session is: it lost every socket it had. */
+const ALL_CLOSED_MIN = 2;
 /** Closed connections that are remembered for the window; more only make the share an underestimate. */
 const CLOSES_MAX = 200_000;
 
@@ -76,7 +78,9 @@ export class Departures {
     if (this.#closes.length - this.#from < CLOSES_MAX) this.#closes.push(nowMs);
     const closes = this.#closes.length - this.#from;
     const wasMass = this.mass(nowMs);
-    const isMass = closes >= massMin && closes >= massShare * (open + closes);
+    const isMass =
+      (closes >= massMin && closes >= massShare * (open + closes)) ||
+      (open === 0 && closes >= ALL_CLOSED_MIN);
     const held = fault || wasMass || isMass;
     if (publishers !== null && publishers.size > 0) {
       const dueMs = nowMs + (held ? holdMs : graceMs);

@@ -48,6 +48,7 @@ export class RegistrationStore {
   readonly slots: readonly SlotState[];
   readonly counts: RegistrationCounts = { publishers: 0, subscribers: 0, watchers: 0 };
   readonly #slotCount: number;
+  readonly #hidden = new Set<SessionPublisher>();
 
   constructor(slotCount: number) {
     this.#slotCount = slotCount;
@@ -136,6 +137,7 @@ export class RegistrationStore {
   hide(publisher: SessionPublisher): void {
     if (publisher.hidden) return;
     publisher.hidden = true;
+    this.#hidden.add(publisher);
     const { service } = publisher;
     this.slots[service.slot].publishers.remove(
       service.hash,
@@ -143,6 +145,20 @@ export class RegistrationStore {
       publisher.version,
       publisher.stamp,
     );
+  }
+
+  /** Puts hidden publishers of these slots back into the digest and returns them: their data node may know nothing newer any more. */
+  unhide(inSlot: (slot: number) => boolean): SessionPublisher[] {
+    const shown: SessionPublisher[] = [];
+    for (const publisher of this.#hidden) {
+      const { service, registerId, version, stamp } = publisher;
+      if (!inSlot(service.slot)) continue;
+      this.#hidden.delete(publisher);
+      publisher.hidden = false;
+      this.slots[service.slot].publishers.add(service.hash, registerId, version, stamp);
+      shown.push(publisher);
+    }
+    return shown;
   }
 
   /** Ends the ownership of a closed connection; the publishers stay until the caller removes them. */
@@ -157,7 +173,8 @@ export class RegistrationStore {
   #forgetPublisher(publisher: SessionPublisher): void {
     const { service, connection } = publisher;
     this.counts.publishers--;
-    if (!publisher.hidden) {
+    if (publisher.hidden) this.#hidden.delete(publisher);
+    else {
       this.slots[service.slot].publishers.remove(
         service.hash,
         publisher.registerId,

@@ -35,11 +35,21 @@ describe('departures', () => {
 
   it('does not call nine closes, or a small share, a crowd', () => {
     const few = departures();
-    for (let i = 0; i < 9; i++) few.closed(0, 0, false, 'c', publishers());
+    for (let i = 0; i < 9; i++) few.closed(0, 1, false, 'c', publishers());
     expect(few.due(500)).toHaveLength(9);
     const share = departures();
     for (let i = 0; i < 19; i++) share.closed(0, 100, false, 'c', publishers());
     expect(share.due(500)).toHaveLength(19);
+  });
+
+  it('holds everybody when a small session loses every connection at once, not when its only one closes', () => {
+    const core = departures();
+    for (let i = 0; i < 3; i++) core.closed(i, 2 - i, false, `c${i}`, publishers());
+    expect(core.due(5000)).toEqual([]);
+    expect(core.due(10_002)).toHaveLength(3);
+    const single = departures();
+    single.closed(0, 0, false, 'c', publishers());
+    expect(single.due(500)).toHaveLength(1);
   });
 
   it('forgets closes that are older than the window', () => {

@@ -301,6 +301,20 @@ describe('clocks', () => {
     expect(cluster.data[0].data.get(idOf('s'))?.records.get('p')?.version).toBe(10);
   });
 
+  it('a record that was older than the leader knew is restored when the leader has lost the newer one', async () => {
+    cluster = await TestCluster.start();
+    cluster.data[0].publishElsewhere(idOf('s'), elsewhere('p', 'newer', 1, 9));
+    const client = await cluster.client();
+    await cluster.run(client.publish({ dataId: 's', registId: 'p', version: 3 }, ['older']));
+    await cluster.clock.advance(1000);
+    await cluster.run(cluster.data[0].kill());
+    await cluster.data[0].start();
+    await cluster.clock.advance(2000);
+    expect(cluster.data[0].data.get(idOf('s'))?.records.get('p')?.version).toBe(3);
+    await cluster.clock.advance(10_000);
+    expect(cluster.metric('compare_differ_total')).toBeLessThanOrEqual(1);
+  });
+
   it('a clock that steps back ten seconds changes nothing for anybody', async () => {
     const clock = new ManualClock();
     cluster = await TestCluster.start({}, { clock });
