@@ -2,6 +2,7 @@
 import type { Scenario } from '../harness/scenario.ts';
 import { changes3000, changes500, stalls } from './changes.ts';
 import { fanout } from './fanout.ts';
+import { floor } from './floor.ts';
 import { idle } from './idle.ts';
 import { latency } from './latency.ts';
 import { leave } from './leave.ts';
@@ -12,6 +13,7 @@ import { reconnect } from './reconnect.ts';
 import { start } from './start.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
+  floor,
   start,
   idle,
   latency,
