@@ -224,6 +224,8 @@ export class AntiEntropy implements ReplyHandler<string> {
   }
 
   #listed(run: ListingRun, frame: Frame): void {
+    // Until the next page is on its way: an answer that cannot be read must not end listings for ever.
+    this.#listing.delete(run.slot);
     const reply = ListingReply.decode(frame.content);
     const { store, metrics } = this.#ports;
     for (const { dataInfoId, registerId } of reply.missing) {
@@ -234,8 +236,9 @@ export class AntiEntropy implements ReplyHandler<string> {
     }
     const refused = reply.code === AccessCode.moved || reply.code === AccessCode.misMatch;
     if (refused) this.#ports.routing.tableIsOld();
-    if (refused || run.at >= run.publishers.length) this.#listing.delete(run.slot);
-    else this.#page(run);
+    if (refused || run.at >= run.publishers.length) return;
+    this.#listing.add(run.slot);
+    this.#page(run);
   }
 
   #told(slot: number, frame: Frame): void {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Departures } from '../src/departures.ts';
 import { SessionMetadataStore } from '../src/metadata-store.ts';
 import { debounceMs, fanoutDueMs } from '../src/push/debounce.ts';
+import { Fifo } from '../src/push/fifo.ts';
 import { parseHosts, PushSwitch } from '../src/push/push-switch.ts';
 import type { SessionPublisher } from '../src/registrations.ts';
 import { RestartGate } from '../src/restart-gate.ts';
@@ -165,6 +166,21 @@ describe('push switch', () => {
     expect([...parseHosts('a, b,,')]).toEqual(['a', 'b']);
     for (const text of ['', 'null', '7', '{}', '[1,null]', '{"ips":7}'])
       expect(parseHosts(text).size).toBeLessThanOrEqual(0);
+  });
+});
+
+describe('fifo', () => {
+  it('gives out everything in order', () => {
+    const line = new Fifo<number>();
+    const taken: (number | undefined)[] = [];
+    for (let i = 0; i < 20_000; i++) {
+      line.push(i);
+      if (i % 3 !== 0) taken.push(line.take());
+    }
+    expect(line.size).toBe(20_000 - taken.length);
+    while (line.size > 0) taken.push(line.take());
+    expect(taken).toEqual(Array.from({ length: 20_000 }, (_, i) => i));
+    expect(line.take()).toBeUndefined();
   });
 });
 

@@ -56,6 +56,18 @@ describe('first push', () => {
     expect(client.pushesTo('s2')[0].registerIds.toSorted()).toEqual(['s1', 's2']);
   });
 
+  it('never makes two pushes at a time to one subscriber, however often it registers', async () => {
+    cluster = await TestCluster.start();
+    const client = await cluster.client();
+    client.answer = 'never';
+    for (let i = 0; i < 5; i++) await cluster.run(client.subscribe({ dataId: 's', registId: 's1' }));
+    expect(client.pushes).toHaveLength(1);
+    for (const frame of client.unanswered.splice(0)) client.channel.respond(frame, '', Buffer.alloc(0));
+    await cluster.clock.advance(0);
+    expect(client.pushes).toHaveLength(2);
+    expect(cluster.metric('push_in_flight')).toBe(1);
+  });
+
   it('comes at once, also in the middle of a debounce', async () => {
     cluster = await TestCluster.start();
     const first = await cluster.client();

@@ -26,6 +26,7 @@ import type { SessionTunables } from '../settings.ts';
 import { CompressedBodies } from './compressed-bodies.ts';
 import type { Compressor } from './compressor.ts';
 import { debounceMs, fanoutDueMs } from './debounce.ts';
+import { Fifo } from './fifo.ts';
 import { type EncodedView, fullBody, multiBody, type PushPlace, sdkBody } from './push-bodies.ts';
 import { type PushFlight, PushState, type PushTarget, type PushTrouble } from './push-target.ts';
 
@@ -65,9 +66,9 @@ interface FanOut {
 /** The engine. */
 export class PushEngine implements ReplyHandler<PushFlight> {
   readonly #ports: PushEnginePorts;
-  readonly #first: PushTarget[] = [];
-  #firstAt = 0;
-  #fanOuts: FanOut[] = [];
+  /** Go ahead of fan-outs. */
+  readonly #first = new Fifo<PushTarget>();
+  readonly #fanOuts = new Fifo<FanOut>();
   #armed = false;
   #armedAtMs = 0;
   #lagMs = 0;
@@ -133,7 +134,12 @@ export class PushEngine implements ReplyHandler<PushFlight> {
     target.force = true;
     target.clientVersion = 0;
     const { datum } = target.service;
-    if (datum !== null && datum.version > 0) this.#ready(target, true);
+    if (datum === null || datum.version === 0) return;
+    const { state } = target;
+    // One push at a time: with one in flight the acknowledgement goes on, parked and gated ones have their turn to come.
+    if (state === PushState.idle || state === PushState.waiting || state === PushState.lagging) {
+      this.#ready(target, true);
+    }
   }
 
   /**
@@ -313,7 +319,7 @@ export class PushEngine implements ReplyHandler<PushFlight> {
     ) {
       this.drained(connection);
     }
-    if (this.#first.length > this.#firstAt || this.#fanOuts.length > 0) this.#arm();
+    if (this.#first.size > 0 || this.#fanOuts.size > 0) this.#arm();
   }
 
   #lag(target: PushTarget): void {
@@ -390,24 +396,19 @@ export class PushEngine implements ReplyHandler<PushFlight> {
     const { clock, settings } = this.#ports;
     this.#lagMs = this.#lagMs * 0.8 + (clock.monoMs() - this.#armedAtMs) * 0.2;
     let budget = settings.pushSliceItems;
-    while (budget > 0 && this.#firstAt < this.#first.length) {
+    while (budget > 0 && this.#first.size > 0) {
       if (this.#full()) return;
-      budget -= this.#send(this.#first[this.#firstAt++]);
+      budget -= this.#send(this.#first.take() as PushTarget);
     }
-    if (this.#firstAt === this.#first.length && this.#firstAt > 0) {
-      this.#first.length = 0;
-      this.#firstAt = 0;
-    }
-    while (budget > 0 && this.#fanOuts.length > 0) {
+    while (budget > 0 && this.#fanOuts.size > 0) {
       if (this.#full()) return;
-      const fanOut = this.#fanOuts[0];
+      const fanOut = this.#fanOuts.take() as FanOut;
       const until = Math.min(fanOut.targets.length, fanOut.at + TURN_ITEMS);
       while (fanOut.at < until) budget -= this.#send(fanOut.targets[fanOut.at++]);
-      this.#fanOuts.shift();
       if (fanOut.at < fanOut.targets.length) this.#fanOuts.push(fanOut);
       else this.#fannedOut(fanOut.service);
     }
-    if (this.#firstAt < this.#first.length || this.#fanOuts.length > 0) this.#arm();
+    if (this.#first.size > 0 || this.#fanOuts.size > 0) this.#arm();
   }
 
   #fannedOut(service: ServiceEntry): void {
