@@ -2,7 +2,7 @@
  * Where the time of a CPU profile went, by function and by file.
  *
  *   npm run bench -- --only publish --cpu-prof /tmp/prof
- *   node bench/src/top.ts /tmp/prof/publish.cpuprofile [lines]
+ *   node bench/src/top.ts /tmp/prof/publish.cpuprofile [lines] [from-ms] [to-ms]
  */
 import { readFileSync } from 'node:fs';
 
@@ -18,7 +18,7 @@ interface Profile {
   timeDeltas: number[];
 }
 
-const [file, lines = '40'] = process.argv.slice(2);
+const [file, lines = '40', fromMs = '0', toMs = 'Infinity'] = process.argv.slice(2);
 const profile = JSON.parse(readFileSync(file, 'utf8')) as Profile;
 
 function placeOf({ callFrame }: ProfileNode): string {
@@ -37,7 +37,12 @@ function add(map: Map<string, number>, key: string, value: number): void {
 
 const byId = new Map(profile.nodes.map((node) => [node.id, node]));
 const selfOf = new Map<number, number>();
-profile.samples.forEach((id, i) => selfOf.set(id, (selfOf.get(id) ?? 0) + profile.timeDeltas[i]));
+let at = 0;
+profile.samples.forEach((id, i) => {
+  at += profile.timeDeltas[i];
+  if (at < Number(fromMs) * 1000 || at > Number(toMs) * 1000) return;
+  selfOf.set(id, (selfOf.get(id) ?? 0) + profile.timeDeltas[i]);
+});
 
 const self = new Map<string, number>();
 const files = new Map<string, number>();
