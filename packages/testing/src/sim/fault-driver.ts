@@ -66,6 +66,7 @@ export class FaultDriver {
       node.host?.clock.drift(0);
       this.#lasting.delete(node.name);
       if (node.disturbedMs === Infinity) node.disturbedMs = this.#world.clock.monoMs();
+      if (node.tornMs === Infinity) node.tornMs = this.#world.clock.monoMs();
       this.#cluster.start(node.name);
     }
     for (const client of this.#ports.clients()) {
@@ -121,13 +122,17 @@ export class FaultDriver {
     return this.#cluster.node(name).name;
   }
 
-  #disturb(node: SimNode): () => void {
+  /** `torn`: the process lives on, but does not hear of the others. */
+  #disturb(node: SimNode, torn = false): () => void {
+    if (torn) node.tornMs = Infinity;
     this.#lasting.set(node.name, (this.#lasting.get(node.name) ?? 0) + 1);
     node.disturbedMs = Infinity;
     return () => {
       const left = (this.#lasting.get(node.name) ?? 1) - 1;
       this.#lasting.set(node.name, left);
-      if (left <= 0) node.disturbedMs = this.#world.clock.monoMs();
+      if (left > 0) return;
+      node.disturbedMs = this.#world.clock.monoMs();
+      if (node.tornMs === Infinity) node.tornMs = node.disturbedMs;
     };
   }
 
@@ -153,7 +158,7 @@ export class FaultDriver {
   #pause(node: SimNode): (() => void) | null {
     const { host } = node;
     if (host === null || host.clock.paused) return null;
-    const end = this.#disturb(node);
+    const end = this.#disturb(node, true);
     host.clock.pause();
     return () => {
       end();
@@ -193,7 +198,7 @@ export class FaultDriver {
 
   #disturbAll(pairs: readonly [string, string][]): () => void {
     const names = new Set(pairs.flat().filter((name) => this.#cluster.nodes.has(name)));
-    const ends = [...names].map((name) => this.#disturb(this.#cluster.node(name)));
+    const ends = [...names].map((name) => this.#disturb(this.#cluster.node(name), true));
     return () => {
       for (const end of ends) end();
     };

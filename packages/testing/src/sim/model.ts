@@ -43,6 +43,11 @@ export interface ModelWorld {
   slow(client: string): boolean;
   /** True if nodes and store have worked undisturbed for long enough that what is acknowledged is visible. */
   calm(): boolean;
+  /**
+   * True while a session and a data node may both not have heard yet that the data node was deposed: availability comes first, so
+   * such a pair goes on with what it knows, which is older than what others show meanwhile.
+   */
+  torn(session: string): boolean;
   /** True if any session runs. */
   anySession(): boolean;
   violated(invariant: string, detail: string): void;
@@ -86,7 +91,7 @@ interface SessionState {
 /** A wrong removal is excused by an absence at most so long ago: lists may be old by as much while faults go on. */
 const STALE_MS_MAX = 60_000;
 /** A way that is not sound for so long may have been given up by the session, without the client's knowledge. */
-const UNSOUND_MS = 5000;
+const UNSOUND_MS = 3500;
 /** After which an unsound way that healed proves nothing against the session any more. */
 const HEALED_MS = 60_000;
 /** Latencies and the grain of the model's own sampling. */
@@ -225,19 +230,20 @@ export class SimModel implements ModelClientEvents {
     const earlier = before === null || moved ? new Map<string, number>() : keysOf(before);
     const nowMs = this.#world.nowMs();
     const where = `${client.name} (${client.kind}, ${subscription.scope}) at ${session}, ${subscription.service} v${after.version}`;
+    const torn = this.#world.torn(session);
     for (const [key, revision] of shown) {
       const old = earlier.get(key);
-      if (old !== undefined && old > revision)
+      if (old !== undefined && old > revision && !torn)
         this.#world.violated('I9', `${where}: ${key} went from revision ${old} to ${revision}`);
       if (old === undefined) {
-        if (!moved && state.gone.has(key))
+        if (!moved && !torn && state.gone.has(key) && !this.#world.dataAtRisk())
           this.#world.violated('I10', `${where}: ${key} had left for good and is back`);
         state.shownSinceMs.set(key, nowMs);
       }
     }
     for (const key of earlier.keys())
-      if (!shown.has(key)) this.#removed(where, state, key, nowMs, shown.size, before);
-    if (before === null && shown.size === 0 && !this.#world.slow(client.name))
+      if (!shown.has(key)) this.#removed(where, state, key, nowMs, shown.size, torn, before);
+    if (before === null && shown.size === 0 && this.#world.calm() && !this.#world.slow(client.name))
       this.#emptyFirst(where, subscription, zone, nowMs);
     this.#sameContent(where, subscription, after);
   }
@@ -390,6 +396,7 @@ export class SimModel implements ModelClientEvents {
     key: string,
     nowMs: number,
     left: number,
+    torn: boolean,
     before: ModelView | null,
   ): void {
     const sinceMs = Math.max(state.shownSinceMs.get(key) ?? 0, nowMs - STALE_MS_MAX);
@@ -401,7 +408,7 @@ export class SimModel implements ModelClientEvents {
       if (!this.#world.dataAtRisk()) state.gone.add(key);
       return;
     }
-    if (publisher.presence.excusedWithin(sinceMs, nowMs)) return;
+    if (torn || publisher.presence.excusedWithin(sinceMs, nowMs)) return;
     const kind = left === 0 ? 'empty' : 'shrunken';
     const owner = publisher.client;
     this.#world.violated(

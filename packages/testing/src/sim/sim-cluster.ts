@@ -40,11 +40,15 @@ export interface SimNode {
   wallOffsetMs: number;
   /** Processes so far. */
   incarnation: number;
+  /** To be started when it has stopped. */
+  again: boolean;
   /** When the present or last process started, was lost, began to answer badly (paused or cut off). */
   startedMs: number;
   downMs: number;
   /** When it was last paused, cut off, slowed or down; Infinity while it is. */
   disturbedMs: number;
+  /** When it was last paused or cut off; Infinity while it is. */
+  tornMs: number;
   /** Since when disturbances have lasted without a break; Infinity if none lasts. */
   isolatedMs: number;
 }
@@ -103,10 +107,12 @@ export class SimCluster {
     return this.#addNode(role, this.of(role).length + 1);
   }
 
-  /** Starts a node that is down. */
+  /** Starts a node that is down, or as soon as it has stopped. */
   start(name: string): void {
     const node = this.node(name);
+    if (node.state === 'stopping') node.again = true;
     if (node.state !== 'down') return;
+    node.again = false;
     const host = new Host(this.#world, name);
     // The clock belongs to the machine, not to the process.
     host.clock.stepWall(node.wallOffsetMs);
@@ -185,10 +191,12 @@ export class SimCluster {
       host: null,
       tier: null,
       wallOffsetMs: 0,
+      again: false,
       incarnation: 0,
       startedMs: 0,
       downMs: -Infinity,
       disturbedMs: -Infinity,
+      tornMs: -Infinity,
       isolatedMs: Infinity,
     };
     this.nodes.set(name, node);
@@ -203,6 +211,7 @@ export class SimCluster {
     node.state = 'down';
     node.downMs = this.#world.clock.monoMs();
     this.#events.down(node, graceful);
+    if (node.again) this.start(node.name);
   }
 }
 

@@ -243,6 +243,7 @@ export class SimRun {
           (this.cluster.nodes.get(name)?.disturbedMs ?? 0) > this.#clock.monoMs() - RISK_MS,
         dataAtRisk: () => this.#dataAtRisk(),
         slow: (name) => (this.faults.slowMs.get(name) ?? -Infinity) > this.#clock.monoMs() - 1000,
+        torn: (name) => this.#torn(name),
         calm: () => this.#calm(),
         anySession: () =>
           this.cluster.of('session').some((node) => node.state !== 'down' && node.state !== 'starting'),
@@ -288,6 +289,12 @@ export class SimRun {
         disturbed++;
     }
     return disturbed >= Math.min(count, this.plan.size.replicas);
+  }
+
+  #torn(session: string): boolean {
+    const sinceMs = this.#clock.monoMs() - RISK_MS;
+    if ((this.cluster.nodes.get(session)?.tornMs ?? 0) <= sinceMs) return false;
+    return this.cluster.of('data').some((node) => node.tornMs > sinceMs);
   }
 
   /** One crash of a data node with its fail-over counts as calm: that must not be seen by anybody. */
