@@ -84,6 +84,8 @@ export class SessionServer {
   readonly #startedMs: number;
   readonly #tag: number;
   readonly #compressor: Compressor;
+  /** Ends a start that is under way when the session is stopped. */
+  readonly #stopped = new AbortController();
   #phase: Phase = 'new';
   #address = '';
   #processId = '';
@@ -152,7 +154,14 @@ export class SessionServer {
     this.#processId = toProcessId(this.#address, this.#startedMs, this.#tag);
     this.#meta.onChange((changed) => this.#viewChanged(changed));
     this.#meta.start();
-    await this.#meta.ready(signal);
+    try {
+      await this.#meta.ready(
+        AbortSignal.any([this.#stopped.signal, ...(signal === undefined ? [] : [signal])]),
+      );
+    } catch (error) {
+      if (this.#stopping()) return;
+      throw error;
+    }
     await this.#linksUp(signal);
     if (this.#stopping()) return;
     this.#gate.start(clock.monoMs(), this.#meta.view.expectedPublishers);
@@ -177,6 +186,7 @@ export class SessionServer {
     if (this.#stopping()) return;
     const serving = this.#phase === 'serving';
     this.#phase = 'draining';
+    this.#stopped.abort();
     await this.#listener?.close();
     if (serving) await this.#drain();
     this.#close('session stops');
@@ -193,6 +203,7 @@ export class SessionServer {
   kill(): void {
     if (this.#phase === 'stopped') return;
     this.#phase = 'stopped';
+    this.#stopped.abort();
     void this.#listener?.close();
     this.#close('killed');
     this.#teardown();

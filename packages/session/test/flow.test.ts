@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { idOf, TestCluster } from './support/bench-cluster.ts';
+import { idOf, TestCluster } from './support/test-cluster.ts';
 
 describe('publish and subscribe through a session', () => {
   it('forwards a publisher to its leader and pushes the list to a subscriber', async () => {

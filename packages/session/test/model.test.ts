@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AccessCode } from '@sofa-registry/wire';
-import { idOf, TestCluster } from './support/bench-cluster.ts';
+import { idOf, TestCluster } from './support/test-cluster.ts';
 import type { Push, TestClient } from './support/test-client.ts';
 
 const SERVICES = ['a', 'b', '__proto__'];

@@ -78,6 +78,7 @@ export interface Push {
 export class TestClient {
   readonly pushes: Push[] = [];
   readonly configPushes: ReceivedConfigData[] = [];
+  readonly configClasses: string[] = [];
   readonly otherClasses: string[] = [];
   readonly reconnects: MessageOf<typeof Reconnect>[] = [];
   /** How pushes are answered. */
@@ -191,6 +192,7 @@ export class TestClient {
     } else if (frame.className === ListPush.className) this.#listPush(frame);
     else if (frame.className === MULTI_RECEIVED_DATA) this.otherClasses.push(frame.className);
     else if (frame.className === RECEIVED_CONFIG_DATA || frame.className === RECEIVED_CONFIG_DATA_PB) {
+      this.configClasses.push(frame.className);
       this.configPushes.push(messageOf(frame.className)?.decode(frame.content) as ReceivedConfigData);
     } else this.otherClasses.push(frame.className);
   }

@@ -36,6 +36,19 @@ export function slotOfId(dataId: string): number {
   return slotOf(idOf(dataId), SLOT_COUNT);
 }
 
+function configOf(config: Partial<SessionConfig>): SessionConfig {
+  return {
+    listen: { host: 'session', port: 9600 },
+    advertise: '',
+    httpAddress: 'session:9603',
+    metas: ['meta:9610'],
+    zone: 'zoneA',
+    dataCenter: 'DefaultDataCenter',
+    slotConfig: { slotCount: SLOT_COUNT, replicas: 1, slotFunction: SLOT_FUNCTION },
+    ...config,
+  };
+}
+
 export class TestCluster {
   readonly clock: ManualClock;
   readonly network: Network;
@@ -90,31 +103,27 @@ export class TestCluster {
     meta.docs = options.docs ?? [];
     await meta.start();
     for (const node of data) await node.start();
-    const session = new SessionServer(
-      {
-        clock,
-        network,
-        clientNetwork: network,
-        logger,
-        random: seededRandom(1),
-        compressor: options.compressor,
-      },
-      {
-        listen: { host: 'session', port: 9600 },
-        advertise: '',
-        httpAddress: 'session:9603',
-        metas: [meta.address],
-        zone: 'zoneA',
-        dataCenter: 'DefaultDataCenter',
-        slotConfig: { slotCount: SLOT_COUNT, replicas: 1, slotFunction: SLOT_FUNCTION },
-        ...config,
-      },
-    );
+    const ports = {
+      clock,
+      network,
+      clientNetwork: network,
+      logger,
+      random: seededRandom(1),
+      compressor: options.compressor,
+    };
+    const session = new SessionServer(ports, configOf(config));
     const cluster = new TestCluster(clock, network, logger, meta, data, session);
     const started = session.start();
     await clock.advance(200);
     await started;
     return cluster;
+  }
+
+  /** A second session of this cluster; not started. */
+  another(config: Partial<SessionConfig>): SessionServer {
+    const { clock, network, logger } = this;
+    const ports = { clock, network, clientNetwork: network, logger, random: seededRandom(2) };
+    return new SessionServer(ports, configOf(config));
   }
 
   /** Runs `action` while the clock settles, so that request and answer happen in the same instant. */
