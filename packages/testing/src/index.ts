@@ -2,7 +2,7 @@
 export { startTestRegistry, type TestRegistry, type TestRegistryOptions } from './test-registry.ts';
 export { BatchSummary, levelOf, type RunSummary, runSeed } from './sim/batch.ts';
 export { type Fault, type FaultKind, type FaultLevel, faultText } from './sim/faults.ts';
-export { type ClientStep, makePlan, type SimPlan, type SimSize } from './sim/plan.ts';
+export { type ClientStep, makePlan, SETTLE_MS, type SimPlan, type SimSize } from './sim/plan.ts';
 export { type Shrunk, shrink, SHRINK_RUNS_MAX } from './sim/shrink.ts';
 export { runPlan, type SimResult, SimRun, type SimRunOptions, type Violation } from './sim/sim-run.ts';
 export { SimNetwork, type SimNetworkOptions, SIM_NETWORK_DEFAULTS } from './sim/sim-network.ts';

@@ -52,6 +52,8 @@ export class SimConnection implements Connection {
   #outbox: Buffer[] = [];
   #flushing = false;
   #lastArrivalMs = 0;
+  /** Deliveries towards the peer that are on the way, in order. */
+  #sent: (() => void)[] = [];
   /** Deliveries towards the peer that wait for a cut direction. */
   #stalled: (() => void)[] = [];
 
@@ -169,10 +171,13 @@ export class SimConnection implements Connection {
     }
     const at = Math.max(this.#lastArrivalMs, wire.nowMs() + wire.latencyMs(from, to));
     this.#lastArrivalMs = at;
+    this.#sent.push(arrive);
+    // Whichever timer fires first takes the first delivery: order must not depend on how times are rounded.
     wire.at(at, () => {
+      const next = this.#sent.shift() as () => void;
       // The direction was cut while the bytes were on the way: they are sent again when it heals.
-      if (this.#stalled.length > 0 || wire.blocked(from, to)) this.#stalled.push(arrive);
-      else arrive();
+      if (this.#stalled.length > 0 || wire.blocked(from, to)) this.#stalled.push(next);
+      else next();
     });
   }
 

@@ -1,0 +1,73 @@
+/**
+ * Model-based property: whatever clients do, and whatever happens to the roles meanwhile, every subscriber ends with exactly the
+ * live publishers, versions never going back. The real tiers, in the simulator; the bigger sets are in test/slow/sim.
+ */
+import { describe, expect, test } from 'vitest';
+import {
+  type Fault,
+  makePlan,
+  runPlan,
+  SETTLE_MS,
+  type SimPlan,
+  type SimResult,
+  type SimSize,
+} from '@sofa-registry/testing';
+
+const ALONE: Partial<SimSize> = { metas: 1, data: 1, sessions: 1, zones: 1, slotCount: 16, replicas: 2 };
+
+/** One process of each role; the data role, or its clients' sockets, are lost now and then. */
+function alone(seed: number): SimPlan {
+  const plan = makePlan(seed, 'none', { ...ALONE, activeMs: 15_000, stepMs: 60 });
+  const faults: Fault[] = [];
+  for (let i = 0; i < 3; i++) {
+    const atMs = SETTLE_MS + 1000 + i * 4500 + ((seed * 997) % 1500);
+    if ((seed + i) % 3 === 0) faults.push({ atMs, forMs: 0, kind: 'clientsLost', node: 'session-1' });
+    else faults.push({ atMs, forMs: 20 + ((seed * 31) % 400), kind: 'crash', node: 'data-1', silent: false });
+  }
+  return { ...plan, faults };
+}
+
+function expectClean(result: SimResult): void {
+  expect(
+    result.violations.map(({ invariant, atMs, detail }) => `${invariant} at ${atMs}: ${detail}`),
+  ).toEqual([]);
+  expect(result.convergedMs).toBeGreaterThanOrEqual(0);
+}
+
+describe('one process of each role', () => {
+  test.each(Array.from({ length: 20 }, (_, i) => i + 1))(
+    'seed %i: data restarts and lost sockets',
+    async (seed) => {
+      const result = await runPlan(alone(seed));
+      expectClean(result);
+      expect(result.judged).toBeGreaterThan(10);
+    },
+  );
+});
+
+describe('a cluster', () => {
+  test.each([101, 102, 103, 104])('seed %i: single faults', async (seed) => {
+    expectClean(await runPlan(makePlan(seed, 'single', { activeMs: 30_000 })));
+  });
+});
+
+describe('replay', () => {
+  test('two runs of one seed are the same, event by event', async () => {
+    const first = await runPlan(makePlan(7, 'combo', { activeMs: 20_000 }));
+    const second = await runPlan(makePlan(7, 'combo', { activeMs: 20_000 }));
+    const other = await runPlan(makePlan(9, 'combo', { activeMs: 20_000 }));
+    expect([second.hash, second.simulatedMs, second.judged]).toEqual([
+      first.hash,
+      first.simulatedMs,
+      first.judged,
+    ]);
+    expect(other.hash).not.toBe(first.hash);
+  });
+
+  test('a traced run is the same as one without', async () => {
+    const plain = await runPlan(makePlan(11, 'single', { activeMs: 10_000 }));
+    const traced = await runPlan(makePlan(11, 'single', { activeMs: 10_000 }), { trace: true });
+    expect(traced.hash).toBe(plain.hash);
+    expect(traced.trace.lines.length).toBeGreaterThan(100);
+  });
+});
