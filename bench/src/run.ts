@@ -3,7 +3,8 @@
  * process of its own, or the running one that `--target` names. CPU is the server's own, from /proc, so the figures mean
  * something on a noisy machine.
  *
- *   npm run bench -- [--only fanout,publish] [--json FILE] [--markdown FILE] [--set key=value]... [--cpu-prof DIR]
+ *   npm run bench -- [--only fanout,publish] [--json FILE] [--markdown FILE] [--set key=value]... [--node=--v8-option]...
+ *                    [--cpu-prof DIR]
  *   npm run bench -- --target host:9600 --http host:9603 --pid 4711
  */
 import { writeFileSync } from 'node:fs';
@@ -22,6 +23,7 @@ const { values: flags } = parseArgs({
     http: { type: 'string' },
     pid: { type: 'string' },
     set: { type: 'string', multiple: true },
+    node: { type: 'string', multiple: true },
     'cpu-prof': { type: 'string' },
     list: { type: 'boolean' },
   },
@@ -67,6 +69,7 @@ async function runScenario(scenario: Scenario, running: Target | null): Promise<
   const profile = flags['cpu-prof'];
   const nodeOptions = [
     ...(scenario.nodeOptions ?? []),
+    ...(flags.node ?? []),
     ...(profile === undefined
       ? []
       : ['--cpu-prof', `--cpu-prof-dir=${profile}`, `--cpu-prof-name=${name}.cpuprofile`]),

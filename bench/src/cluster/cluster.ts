@@ -200,16 +200,18 @@ export class Cluster {
     throw new Error(`the slots are not even after ${limitMs} ms: ${last}`);
   }
 
-  /** Sum of a counter over nodes of a role that are up, all labels. */
-  async counter(role: Role, name: string): Promise<number> {
-    let sum = 0;
+  /** A metric summed over the nodes of a role that are up, by its labels. */
+  async metric(role: Role, name: string): Promise<Map<string, number>> {
+    const sums = new Map<string, number>();
     for (const node of this.of(role).filter(({ up }) => up)) {
       for (const line of (await this.get(node, '/metrics')).split('\n')) {
-        if (line.startsWith(name) && /^[{ ]/.test(line.slice(name.length)))
-          sum += Number(line.split(' ').at(-1));
+        const found = /^(\w+)(?:\{(.*)\})? ([\d.e+-]+)$/.exec(line);
+        if (found?.[1] !== name) continue;
+        const labels = found[2] ?? '';
+        sums.set(labels, (sums.get(labels) ?? 0) + Number(found[3]));
       }
     }
-    return sum;
+    return sums;
   }
 
   /** Ends everything. */

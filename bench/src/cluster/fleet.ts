@@ -37,7 +37,7 @@ export class Fleet {
   readonly #probeServices: readonly number[];
   /** Publications that come and go, with their clients. */
   readonly #passing: { client: OfficialLikeClient; publication: Publication }[] = [];
-  #churn: NodeJS.Timeout | null = null;
+  #churn: ReturnType<typeof setInterval> | null = null;
   #ticks = 0;
 
   constructor(plan: FleetPlan) {
@@ -122,6 +122,18 @@ export class Fleet {
       limitMs,
       () => listed() === 0,
       () => `${listed()} of ${publications.length} are still listed`,
+    );
+  }
+
+  /** Waits until the server lists of all clients name exactly these sessions. @throws after the limit */
+  async informed(sessions: readonly string[], limitMs: number): Promise<number> {
+    const wanted = sessions.toSorted().join();
+    const others = (): number =>
+      this.living().filter((client) => client.knownSessions.toSorted().join() !== wanted).length;
+    return this.#until(
+      limitMs,
+      () => others() === 0,
+      () => `${others()} clients have another server list than ${wanted}`,
     );
   }
 

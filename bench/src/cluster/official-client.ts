@@ -62,7 +62,7 @@ export class OfficialLikeClient {
   #alive = true;
   #awayUntilMs = 0;
   #wake: () => void = () => undefined;
-  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #timers: ReturnType<typeof setTimeout>[] = [];
 
   constructor(context: FleetContext, number: number) {
     this.#context = context;
@@ -72,6 +72,11 @@ export class OfficialLikeClient {
   /** Address of its session; '' without one. */
   get session(): string {
     return this.#session;
+  }
+
+  /** Addresses of the sessions it would try. */
+  get knownSessions(): string[] {
+    return this.#candidates.map(({ host, port }) => `${host}:${port}`);
   }
 
   get alive(): boolean {

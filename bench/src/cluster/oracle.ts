@@ -230,6 +230,7 @@ export class Oracle {
       if (revision < before) older = `${number} from revision ${before} to ${revision}`;
       if (publication?.wanted === false && sight.left.has(number)) revived = `${number} again`;
       if (publication === undefined || revision <= before || revision !== publication.revision) continue;
+      if (sight.left.has(number)) continue;
       findings.changes++;
       findings.slowestMs = Math.max(findings.slowestMs, performance.now() - publication.sinceMs);
     }

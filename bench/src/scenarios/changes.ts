@@ -9,8 +9,9 @@ import { sleep, until } from '../load/waiting.ts';
 const PUBLISHER_CONNECTIONS = 50;
 const WATCHER_CONNECTIONS = 100;
 const SETTLE_MS = 2_000;
-/** Steady state is what is measured: compilers and caches get this long first. */
-const WARM_MS = 4_000;
+/** Steady state is what is measured: compilers and caches get this much first. */
+const WARM_MS = 5_000;
+const WARM_PER_SECOND = 2_500;
 const RUN_MS = 10_000;
 const TICK_MS = 2;
 const TAIL_LIMIT_MS = 10_000;
@@ -60,22 +61,23 @@ async function steady(context: Context, plan: Steady, family: string): Promise<O
     publishers[service % PUBLISHER_CONNECTIONS].request(item.className, item.content, () => undefined);
   };
   let changes = 0;
-  const run = async (ms: number): Promise<void> => {
+  const run = async (ms: number, perSecond: number): Promise<void> => {
     const began = performance.now();
     const from = changes;
     while (performance.now() - began < ms) {
-      const due = from + Math.floor(((performance.now() - began) * plan.perSecond) / 1000);
+      const due = from + Math.floor(((performance.now() - began) * perSecond) / 1000);
       while (changes < due) change();
       await sleep(TICK_MS);
     }
   };
-  await run(WARM_MS);
+  await run(WARM_MS, WARM_PER_SECOND);
   await until(() => open === 0, TAIL_LIMIT_MS);
+  await sleep(SETTLE_MS);
   latencies.length = 0;
   changes = 0;
   const pushesBefore = total(watchers);
   const cpu = context.cpu();
-  await run(RUN_MS);
+  await run(RUN_MS, plan.perSecond);
   await until(() => open === 0, TAIL_LIMIT_MS);
   await sleep(TAIL_MS);
   const cpuEach = (context.cpu() - cpu) / changes;
