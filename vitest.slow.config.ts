@@ -11,6 +11,7 @@ export default defineConfig({
     isolate: true,
     fileParallelism: false,
     testTimeout: 120_000,
+    setupFiles: ['test/setup.ts'],
     hookTimeout: 120_000,
   },
 });
