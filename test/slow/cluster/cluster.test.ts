@@ -14,6 +14,8 @@ const SEEN_LIMIT_MS = 30_000;
 const PAUSE_MS = 15_000;
 const CUT_MS = 8_000;
 const AWAY_MS = 4_500;
+/** Twice the refresh period of server lists in official clients. */
+const LISTS_LIMIT_MS = 60_000;
 
 function scenario(name: string, act: () => Promise<Outcome>): void {
   it(name, () => arena.run(name, act));
@@ -24,29 +26,43 @@ async function propagates(): Promise<number> {
   return (await arena.fleet.seen(arena.fleet.probe(), SEEN_LIMIT_MS)) / 1000;
 }
 
-/** Sessions that refuse or nodes that reject, summed. */
-async function refusals(): Promise<{ reads: number; writes: number; repeated: number }> {
-  return {
-    reads: await arena.cluster.counter('data', 'sofa_registry_data_reads_refused_total'),
-    writes: await arena.cluster.counter('data', 'sofa_registry_data_writes_rejected_total'),
-    repeated: arena.fleet.repeated,
-  };
+/** What data nodes refused and clients repeated so far, by reason. */
+async function refusals(): Promise<Map<string, number>> {
+  const all = new Map([['client repeats', arena.fleet.repeated]]);
+  for (const what of ['reads_refused', 'writes_rejected']) {
+    for (const [labels, count] of await arena.cluster.metric('data', `sofa_registry_data_${what}_total`)) {
+      all.set(`${what} ${labels}`.trim(), count);
+    }
+  }
+  return all;
 }
 
-async function withoutRefusals(act: () => Promise<number>): Promise<{ seconds: number; note: string }> {
+/** Runs a planned move under 500 changes a second. */
+async function underLoad(act: () => Promise<number>): Promise<{ seconds: number; note: string }> {
   const before = await refusals();
   arena.fleet.churn(500);
   const seconds = await act();
-  const after = await refusals();
-  const note = `reads refused ${after.reads - before.reads}, writes refused ${after.writes - before.writes}, client repeats ${after.repeated - before.repeated}`;
-  return { seconds, note };
+  const more: string[] = [];
+  for (const [what, count] of await refusals()) {
+    const grown = count - (before.get(what) ?? 0);
+    if (grown > 0) more.push(`${what} ${grown}`);
+  }
+  return { seconds, note: more.length === 0 ? 'nothing refused' : more.join(', ') };
+}
+
+/** An official client keeps its server list for 30 s: after a session came or went, wait for all to know before the next fault. */
+async function allKnowBothSessions(): Promise<void> {
+  await arena.fleet.informed(
+    arena.cluster.of('session').map(({ address }) => address),
+    LISTS_LIMIT_MS,
+  );
 }
 
 async function evenAgain(without: readonly string[] = []): Promise<string> {
   return `even after ${((await arena.cluster.even(EVEN_LIMIT_MS, without)) / 1000).toFixed(1)} s`;
 }
 
-/** Cuts a client node off from proxied ones for a while; returns how long changes took meanwhile, if they arrived. */
+/** Loses all packets of a node's connections to proxied ones for a while. */
 async function cutOff(client: string, targets: readonly string[]): Promise<void> {
   const { cluster } = arena;
   const where = cluster.linksOf(cluster.node(client));
@@ -124,8 +140,7 @@ describe('cluster of processes', () => {
   });
 
   scenario('packets between a session and a data node are lost', async () => {
-    const cut = cutOff('session-1', ['data-1']);
-    await cut;
+    await cutOff('session-1', ['data-1']);
     return { what: 'all slots propagate after it healed', seconds: await propagates() };
   });
 
@@ -144,7 +159,7 @@ describe('cluster of processes', () => {
   });
 
   scenario('a data node joins', async () => {
-    const { seconds, note } = await withoutRefusals(async () => {
+    const { seconds, note } = await underLoad(async () => {
       await arena.cluster.add('data-4', 'data');
       return (await arena.cluster.even(EVEN_LIMIT_MS)) / 1000;
     });
@@ -152,7 +167,7 @@ describe('cluster of processes', () => {
   });
 
   scenario('a data node is drained and stopped', async () => {
-    const { seconds, note } = await withoutRefusals(async () => {
+    const { seconds, note } = await underLoad(async () => {
       const { address } = arena.cluster.node('data-4');
       await arena.cluster.change(`/registry/v1/drain?node=${encodeURIComponent(address)}`);
       return (await arena.cluster.even(EVEN_LIMIT_MS, ['data-4'])) / 1000;
@@ -162,11 +177,39 @@ describe('cluster of processes', () => {
     return { what: 'even', seconds, budget: 15, note: `${note}; stopped: ${await evenAgain()}` };
   });
 
+  scenario('the links of a data node become half-open', async () => {
+    const links = arena.cluster.node('data-1').proxy?.halfOpen('client') ?? 0;
+    return { what: 'all slots propagate', seconds: await propagates(), note: `${links} links` };
+  });
+
+  scenario('meta is killed and started again', async () => {
+    await arena.cluster.kill('meta-1');
+    const without = (await propagates()).toFixed(2);
+    arena.cluster.revive('meta-1');
+    await arena.cluster.running('meta-1');
+    return {
+      what: 'even after it runs',
+      seconds: (await arena.cluster.even(EVEN_LIMIT_MS)) / 1000,
+      note: `without meta ${without} s`,
+    };
+  });
+
+  scenario('a session is stopped', async () => {
+    await allKnowBothSessions();
+    const stopping = arena.cluster.stopNodes('session-2');
+    const seconds = await propagates();
+    await stopping;
+    await arena.fleet.equal(SEEN_LIMIT_MS);
+    arena.cluster.revive('session-2');
+    await arena.cluster.healthy();
+    return { what: 'all slots propagate', seconds };
+  });
+
   scenario('a session is killed, its clients live on', async () => {
+    await allKnowBothSessions();
     await arena.cluster.kill('session-1');
     const seconds = await propagates();
     arena.cluster.revive('session-1');
-    await arena.cluster.running('session-1');
     await arena.cluster.healthy();
     return { what: 'all clients are back', seconds, budget: 6 };
   });
