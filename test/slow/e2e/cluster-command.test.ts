@@ -2,11 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '@sofa-registry/client';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { freePorts } from '../../../bench/src/harness/registry-process.ts';
 import { eventually } from './waiting.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
@@ -63,9 +63,25 @@ async function cli(...args: string[]): Promise<{ code: number; out: string }> {
   return { code, out };
 }
 
+/** Start of twelve free ports in a row, below the range from which the system takes ports of outgoing connections. */
+async function freeBase(): Promise<number> {
+  for (let base = 20_000 + (process.pid % 500) * 20; ; base += 12) {
+    const ports = Array.from({ length: 12 }, (_, i) => base + i);
+    const free = await Promise.all(ports.map(isFree));
+    if (free.every(Boolean)) return base;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
+  });
+}
+
 async function startCluster(): Promise<ChildProcess> {
-  // Six processes need twelve ports in a row; a free one high up has free neighbours all but always.
-  const base = Math.min((await freePorts(1))[0], 64_000);
+  const base = await freeBase();
   const args = [
     'cluster',
     '--meta',
@@ -82,7 +98,18 @@ async function startCluster(): Promise<ChildProcess> {
   ];
   const child = spawn(process.execPath, ['--conditions=development', CLI, ...args], { cwd: ROOT });
   running.push(child);
-  await once(child.stdout, 'data');
+  let errors = '';
+  child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
+  let ready = false;
+  child.stdout.once('data', () => (ready = true));
+  await eventually(
+    'the cluster runs',
+    () => {
+      if (child.exitCode !== null) throw new Error(`it ended: ${errors}`);
+      return ready;
+    },
+    60_000,
+  );
   return child;
 }
 
@@ -153,6 +180,27 @@ it('runs, is described, survives a killed data node, and ends on one signal', as
   expect(code).toBe(0);
   expect(all.filter(({ pid, name }) => name !== 'data-2' && alive(pid))).toEqual([]);
   process.kill(-again.pid!, 'SIGKILL');
+});
+
+it('a node that cannot start ends the whole cluster with its reason', async () => {
+  const base = await freeBase();
+  const taken = createServer().listen(base + 3, '127.0.0.1');
+  await once(taken, 'listening');
+  const { code, out } = await cli(
+    'cluster',
+    '--data',
+    '2',
+    '--session',
+    '1',
+    '--data-dir',
+    dir,
+    '--base-port',
+    String(base),
+  );
+  taken.close();
+  expect(code).toBe(1);
+  expect(out).toContain('data-1 ended while it started');
+  expect(readFileSync(join(dir, 'logs', 'data-1.log'), 'utf8')).toContain(`port ${base + 3} is in use`);
 });
 
 it('nodes do not outlive a killed parent', async () => {

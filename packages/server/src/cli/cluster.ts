@@ -27,7 +27,13 @@ export async function cluster(flags: ClusterFlags): Promise<void> {
   const stopped = stopOnSignal(running);
   for (const node of nodes) running.push(run(node, dir));
   writeClusterFile(dir, running);
-  await Promise.race([allReady(running), stopped]);
+  try {
+    await Promise.race([allReady(running), stopped]);
+  } catch (error) {
+    stopping = true;
+    await stopInOrder(running);
+    throw error;
+  }
   report(flags, dir, nodes);
   await stopped;
 }

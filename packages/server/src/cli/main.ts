@@ -17,10 +17,11 @@ export async function main(argv: readonly string[]): Promise<void> {
       process.exitCode = error.exitCode;
       return;
     }
-    process.stderr.write(`sofa-registry: ${oneLine(error)}\n`);
-    process.exitCode = error instanceof ServerError ? SERVER_ERRORS[error.code].exitCode || 1 : 1;
     if (!(error instanceof ServerError) && process.env['SOFA_REGISTRY_DEBUG'] !== undefined)
       console.error(error);
+    const code = error instanceof ServerError ? SERVER_ERRORS[error.code].exitCode || 1 : 1;
+    // Whatever is still open must not keep a failed command alive.
+    process.stderr.write(`sofa-registry: ${oneLine(error)}\n`, () => process.exit(code));
   }
 }
 
