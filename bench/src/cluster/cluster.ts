@@ -4,9 +4,10 @@
  */
 import { type FaultProxy, type ProxyLink, startFaultProxy } from '@sofa-registry/testing';
 import { get } from '../harness/http.ts';
-import { freePorts, RegistryProcess, type Role, type RolePorts } from '../harness/registry-process.ts';
+import { RegistryProcess, type Role, type RolePorts } from '../harness/registry-process.ts';
 import { sleep } from '../load/waiting.ts';
 import { ownsLocalPort } from './port-owner.ts';
+import { stablePorts } from './ports.ts';
 
 const HOST = '127.0.0.1';
 const PROXY_HOST = '127.0.0.2';
@@ -58,7 +59,7 @@ export class Cluster {
 
   /** Starts all processes and waits until they are healthy. */
   static async start(options: ClusterOptions): Promise<Cluster> {
-    const [port, httpPort] = await freePorts(2);
+    const [port, httpPort] = await stablePorts(HOST, 2);
     const cluster = new Cluster(options, port);
     await cluster.#spawn('meta-1', 'meta', { port, httpPort });
     for (let i = 1; i <= options.data; i++) await cluster.#add(`data-${i}`, 'data');
@@ -229,7 +230,7 @@ export class Cluster {
   }
 
   async #add(name: string, role: Role): Promise<ClusterNode> {
-    const [port, httpPort] = await freePorts(2);
+    const [port, httpPort] = await stablePorts(HOST, 2);
     return this.#spawn(name, role, { port, httpPort });
   }
 

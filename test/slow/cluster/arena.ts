@@ -46,6 +46,7 @@ export class Arena {
   fleet!: Fleet;
   #dir = '';
   #broken = true;
+  #registered = false;
   readonly #lines: Line[] = [];
 
   /** A fresh cluster with settled clients, unless there is one. */
@@ -62,6 +63,7 @@ export class Arena {
     await this.cluster.even(20_000);
     this.fleet = new Fleet({ ...SIZES, query: () => this.cluster.queryWithWeight() });
     this.#broken = false;
+    this.#registered = false;
   }
 
   /**
@@ -69,9 +71,8 @@ export class Arena {
    * pushes are asserted, times are only printed.
    */
   async run(scenario: string, act: () => Promise<Outcome>): Promise<void> {
-    const fresh = this.#broken;
     await this.ready();
-    if (fresh && scenario !== FIRST) await this.#settle();
+    if (!this.#registered && scenario !== FIRST) await this.registerAll();
     this.fleet.oracle.reset();
     let outcome: Outcome = { what: 'failed', seconds: NaN };
     let problem = '';
@@ -102,6 +103,7 @@ export class Arena {
   /** All clients register at once. */
   async registerAll(): Promise<number> {
     const began = performance.now();
+    this.#registered = true;
     this.fleet.start();
     await this.fleet.equal(EQUAL_LIMIT_MS);
     return (performance.now() - began) / 1000;
@@ -130,10 +132,6 @@ export class Arena {
       return `${scenario.padEnd(58)}${counts.join('')}${String(f.pushes).padStart(9)}${slowest}${took.padStart(9)}  ${rest}`;
     });
     return [head, ...lines].join('\n');
-  }
-
-  async #settle(): Promise<void> {
-    await this.registerAll();
   }
 
   /** Leaders and followers hold exactly what is published. */
