@@ -41,8 +41,14 @@ public final class Rpc {
   }
 
   private static void provide(RegistryConfig registry, String name, int port) {
+    // The virtual host is what is announced; without it a loopback address is replaced by the machine's own.
     ServerConfig server =
-        new ServerConfig().setProtocol("bolt").setHost("127.0.0.1").setPort(port).setDaemon(true);
+        new ServerConfig()
+            .setProtocol("bolt")
+            .setHost("127.0.0.1")
+            .setVirtualHost("127.0.0.1")
+            .setPort(port)
+            .setDaemon(true);
     new ProviderConfig<Greeter>()
         .setInterfaceId(Greeter.class.getName())
         .setRef(caller -> name)
