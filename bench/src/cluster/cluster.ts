@@ -61,10 +61,15 @@ export class Cluster {
   static async start(options: ClusterOptions): Promise<Cluster> {
     const [port, httpPort] = await stablePorts(HOST, 2);
     const cluster = new Cluster(options, port);
-    await cluster.#spawn('meta-1', 'meta', { port, httpPort });
-    for (let i = 1; i <= options.data; i++) await cluster.#add(`data-${i}`, 'data');
-    for (let i = 1; i <= options.sessions; i++) await cluster.#add(`session-${i}`, 'session');
-    await cluster.healthy();
+    try {
+      await cluster.#spawn('meta-1', 'meta', { port, httpPort });
+      for (let i = 1; i <= options.data; i++) await cluster.#add(`data-${i}`, 'data');
+      for (let i = 1; i <= options.sessions; i++) await cluster.#add(`session-${i}`, 'session');
+      await cluster.healthy();
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
     return cluster;
   }
 

@@ -125,6 +125,17 @@ export class Fleet {
     );
   }
 
+  /** Waits until a share of the clients has everything registered. @throws after the limit */
+  async back(share: number, limitMs: number): Promise<number> {
+    const settled = (): number => this.living().filter((client) => client.settled).length;
+    const wanted = this.living().length * share;
+    return this.#until(
+      limitMs,
+      () => settled() >= wanted,
+      () => `${settled()} clients are registered, not ${wanted}`,
+    );
+  }
+
   /** Waits until the server lists of all clients name exactly these sessions. @throws after the limit */
   async informed(sessions: readonly string[], limitMs: number): Promise<number> {
     const wanted = sessions.toSorted().join();

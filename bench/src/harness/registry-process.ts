@@ -73,7 +73,8 @@ export class RegistryProcess {
     this.options = options;
     this.#child = spawn(process.execPath, RegistryProcess.commandLine(options), {
       cwd: ROOT,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      // The pipe closes when this process ends, however it ends; then the registry ends too.
+      stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, NO_COLOR: '1' },
     });
     this.pid = this.#child.pid ?? 0;
@@ -102,6 +103,7 @@ export class RegistryProcess {
       CLI,
       'start',
       '--memory',
+      '--until-stdin-ends',
       ...sets.flatMap((set) => ['--set', set]),
     ];
   }

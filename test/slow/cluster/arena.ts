@@ -58,7 +58,7 @@ export class Arena {
       data: 3,
       sessions: 2,
       dir: this.#dir,
-      sets: ['data.leaseMs=10000'],
+      sets: [...SETS, ...extraSets()],
     });
     await this.cluster.even(20_000);
     this.fleet = new Fleet({ ...SIZES, query: () => this.cluster.queryWithWeight() });

@@ -58,6 +58,14 @@ async function allKnowBothSessions(): Promise<void> {
   );
 }
 
+/** Everything runs again; its clients find it by themselves, each with random waits of up to 15 s. */
+async function restarted(): Promise<Outcome> {
+  const back = arena.fleet.back(0.9, SEEN_LIMIT_MS);
+  const [seconds, ms] = await Promise.all([propagates(), back]);
+  const note = `90 % of the clients registered after ${(ms / 1000).toFixed(2)} s; ${await evenAgain()}`;
+  return { what: 'all slots propagate after they run', seconds, note };
+}
+
 async function evenAgain(without: readonly string[] = []): Promise<string> {
   return `even after ${((await arena.cluster.even(EVEN_LIMIT_MS, without)) / 1000).toFixed(1)} s`;
 }
