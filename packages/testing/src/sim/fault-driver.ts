@@ -59,6 +59,7 @@ export class FaultDriver {
     const { backend } = this.#cluster;
     backend.setAvailable(true);
     backend.setDelayMs(0);
+    this.#cluster.storeCut.clear();
     this.#storeHeld?.();
     if (this.storeSoundMs === Infinity) this.storeSoundMs = this.#world.clock.monoMs();
     for (const node of this.#cluster.nodes.values()) {
@@ -99,6 +100,9 @@ export class FaultDriver {
         return null;
       case 'clientsLost':
         for (const client of this.#ports.clients()) network.reset(fault.node, client.host.name);
+        return null;
+      case 'roam':
+        this.#roam(fault.client, fault.count);
         return null;
       case 'slowClient':
         return this.#slowClient(fault.client);
@@ -164,6 +168,13 @@ export class FaultDriver {
       end();
       host.clock.resume();
     };
+  }
+
+  #roam(index: number, count: number): void {
+    const clients = this.#ports.clients();
+    for (let i = 0; i < Math.min(count, clients.length); i++) {
+      this.#world.network.roam(clients[(index + i) % clients.length].host.name);
+    }
   }
 
   #slowClient(index: number): (() => void) | null {
@@ -257,6 +268,9 @@ export class FaultDriver {
       case 'storeSlow':
         backend.setDelayMs(fault.ms);
         return () => backend.setDelayMs(0);
+      case 'storeCut':
+        this.#cluster.storeCut.add(fault.node);
+        return () => void this.#cluster.storeCut.delete(fault.node);
       case 'storeHeld': {
         const release = backend.holdWrites();
         this.#storeHeld = release;

@@ -33,6 +33,10 @@ export type Fault = {
   | { readonly kind: 'reset'; readonly node: string; readonly other: string }
   /** A session loses all client sockets at once. */
   | { readonly kind: 'clientsLost'; readonly node: string }
+  /** Clients change their address: their sessions do not notice that they are gone. */
+  | { readonly kind: 'roam'; readonly client: number; readonly count: number }
+  /** One meta does not reach the store. */
+  | { readonly kind: 'storeCut'; readonly node: string }
   /** A client reads nothing. */
   | { readonly kind: 'slowClient'; readonly client: number }
   | { readonly kind: 'clockStep'; readonly node: string; readonly ms: number }
@@ -63,6 +67,30 @@ const CUT_MS_MAX = 20_000;
 const PAUSE_MS = [300, 2000, 6000, 25_000];
 const DOWN_MS = [50, 500, 2000, 5000, 15_000, 35_000];
 const STEP_MS = [-10_000, -1000, 1000, 10_000];
+
+const EVERYTHING = ['meta', 'data', 'session'] as const;
+/** How often each kind is drawn. */
+const WEIGHTS: readonly (readonly [FaultKind, number])[] = [
+  ['crash', 20],
+  ['cut', 17],
+  ['pause', 9],
+  ['stop', 8],
+  ['restart', 8],
+  ['roam', 6],
+  ['clockStep', 6],
+  ['reset', 5],
+  ['clientsLost', 5],
+  ['slow', 4],
+  ['slowClient', 3],
+  ['storeDown', 3],
+  ['storeCut', 3],
+  ['join', 3],
+  ['clockDrift', 2],
+  ['storeSlow', 2],
+  ['storeHeld', 2],
+  ['hot', 2],
+];
+const WEIGHTS_SUM = WEIGHTS.reduce((sum, [, weight]) => sum + weight, 0);
 
 /** Draws a schedule between two times. */
 export function makeFaults(
@@ -124,84 +152,93 @@ class FaultDraw {
   }
 
   #draw(atMs: number): Fault {
-    const dice = this.#random.next();
     const at = Math.round(atMs * 10) / 10;
-    if (dice < 0.22)
-      return {
-        atMs: at,
-        forMs: this.#of(DOWN_MS),
-        kind: 'crash',
-        node: this.#node(),
-        silent: this.#random.uint32() % 3 === 0,
-      };
-    if (dice < 0.3) return { atMs: at, forMs: 12_000 + this.#upTo(8000), kind: 'stop', node: this.#node() };
-    if (dice < 0.4) return { atMs: at, forMs: this.#of(PAUSE_MS), kind: 'pause', node: this.#node() };
-    if (dice < 0.58)
-      return {
-        atMs: at,
-        forMs: 500 + this.#upTo(CUT_MS_MAX - 500),
-        kind: 'cut',
-        ...this.#groups(),
-        oneWay: this.#random.uint32() % 3 === 0,
-      };
-    if (dice < 0.63)
-      return {
-        atMs: at,
-        forMs: 1000 + this.#upTo(15_000),
-        kind: 'slow',
-        ...this.#groups(),
-        ms: this.#of([20, 200, 900]),
-      };
-    if (dice < 0.69)
-      return {
-        atMs: at,
-        forMs: 0,
-        kind: 'reset',
-        node: this.#node(),
-        other: this.#random.uint32() % 2 === 0 ? '' : this.#node(),
-      };
-    if (dice < 0.74) return { atMs: at, forMs: 0, kind: 'clientsLost', node: this.#node('session') };
-    if (dice < 0.77)
-      return { atMs: at, forMs: 2000 + this.#upTo(8000), kind: 'slowClient', client: this.#random.uint32() };
-    if (dice < 0.81)
-      return { atMs: at, forMs: 0, kind: 'clockStep', node: this.#node(), ms: this.#of(STEP_MS) };
-    if (dice < 0.83)
-      return {
-        atMs: at,
-        forMs: 20_000,
-        kind: 'clockDrift',
-        node: this.#node(),
-        msPerSecond: this.#of([-20, 20]),
-      };
-    if (dice < 0.86) return { atMs: at, forMs: 1000 + this.#upTo(15_000), kind: 'storeDown' };
-    if (dice < 0.88)
-      return { atMs: at, forMs: 5000 + this.#upTo(10_000), kind: 'storeSlow', ms: this.#of([50, 400, 1200]) };
-    if (dice < 0.9) return { atMs: at, forMs: 1000 + this.#upTo(10_000), kind: 'storeHeld' };
-    if (dice < 0.95) {
-      const roles = this.#of([
-        ['meta', 'data', 'session'],
-        ['data'],
-        ['meta'],
-        ['session'],
-        ['meta', 'data'],
-      ] as const);
-      return {
-        atMs: at,
-        forMs: this.#of([100, 1000, 3000]),
-        kind: 'restart',
-        roles: [...roles],
-        silent: false,
-      };
+    const kind = this.#kind();
+    switch (kind) {
+      case 'crash':
+        return { atMs: at, forMs: this.#of(DOWN_MS), kind, node: this.#node(), silent: this.#oneIn(3) };
+      case 'stop':
+        return { atMs: at, forMs: 12_000 + this.#upTo(8000), kind, node: this.#node() };
+      case 'pause':
+        return { atMs: at, forMs: this.#of(PAUSE_MS), kind, node: this.#node() };
+      case 'cut':
+        return {
+          atMs: at,
+          forMs: 500 + this.#upTo(CUT_MS_MAX - 500),
+          kind,
+          ...this.#groups(),
+          oneWay: this.#oneIn(3),
+        };
+      case 'slow':
+        return {
+          atMs: at,
+          forMs: 1000 + this.#upTo(15_000),
+          kind,
+          ...this.#groups(),
+          ms: this.#of([20, 200, 900]),
+        };
+      case 'reset':
+        return { atMs: at, forMs: 0, kind, node: this.#node(), other: this.#oneIn(2) ? '' : this.#node() };
+      case 'clientsLost':
+        return { atMs: at, forMs: 0, kind, node: this.#node('session') };
+      case 'roam':
+        return { atMs: at, forMs: 0, kind, client: this.#random.uint32(), count: this.#of([1, 1, 3, 8]) };
+      case 'slowClient':
+        return { atMs: at, forMs: 2000 + this.#upTo(8000), kind, client: this.#random.uint32() };
+      case 'restart': {
+        const roles = this.#of([
+          EVERYTHING,
+          EVERYTHING,
+          ['data'],
+          ['meta'],
+          ['session'],
+          ['meta', 'data'],
+        ] as const);
+        return { atMs: at, forMs: this.#of([100, 1000, 3000]), kind, roles: [...roles], silent: false };
+      }
+      case 'join':
+        return { atMs: at, forMs: 0, kind, role: this.#of(['data', 'session'] as const) };
+      case 'hot':
+        return {
+          atMs: at,
+          forMs: 5000,
+          kind,
+          service: this.#upTo(this.#size.services - 1),
+          everyMs: this.#of([2, 10]),
+        };
+      default:
+        return this.#clockOrStore(at, kind);
     }
-    if (dice < 0.98)
-      return { atMs: at, forMs: 0, kind: 'join', role: this.#of(['data', 'session'] as const) };
-    return {
-      atMs: at,
-      forMs: 5000,
-      kind: 'hot',
-      service: this.#upTo(this.#size.services - 1),
-      everyMs: this.#of([2, 10]),
-    };
+  }
+
+  #clockOrStore(at: number, kind: FaultKind): Fault {
+    switch (kind) {
+      case 'clockStep':
+        return { atMs: at, forMs: 0, kind, node: this.#node(), ms: this.#of(STEP_MS) };
+      case 'clockDrift':
+        return { atMs: at, forMs: 20_000, kind, node: this.#node(), msPerSecond: this.#of([-20, 20]) };
+      case 'storeSlow':
+        return { atMs: at, forMs: 5000 + this.#upTo(10_000), kind, ms: this.#of([50, 400, 1200]) };
+      case 'storeHeld':
+        return { atMs: at, forMs: 1000 + this.#upTo(10_000), kind };
+      case 'storeCut':
+        return { atMs: at, forMs: 3000 + this.#upTo(20_000), kind, node: this.#node('meta') };
+      default:
+        return { atMs: at, forMs: 1000 + this.#upTo(15_000), kind: 'storeDown' };
+    }
+  }
+
+  #kind(): FaultKind {
+    let dice = this.#random.next() * WEIGHTS_SUM;
+    for (const [kind, weight] of WEIGHTS) {
+      dice -= weight;
+      if (dice < 0) return kind;
+    }
+    return 'crash';
+  }
+
+  #oneIn(count: number): boolean {
+    return this.#random.uint32() % count === 0;
   }
 
   #of<T>(items: readonly T[]): T {

@@ -41,8 +41,8 @@ export interface ModelWorld {
   disturbed(session: string): boolean;
   /** True if a client does not read, or did not until a moment ago: it may be shown what is old. */
   slow(client: string): boolean;
-  /** True if nodes and store have worked undisturbed for long enough that what is acknowledged is visible. */
-  calm(): boolean;
+  /** Since when nodes or store have been disturbed without a long enough rest; Infinity while all is calm. */
+  disturbedSince(): number;
   /**
    * True while a session and a data node may both not have heard yet that the data node was deposed: availability comes first, so
    * such a pair goes on with what it knows, which is older than what others show meanwhile.
@@ -243,7 +243,7 @@ export class SimModel implements ModelClientEvents {
     }
     for (const key of earlier.keys())
       if (!shown.has(key)) this.#removed(where, state, key, nowMs, shown.size, torn, before);
-    if (before === null && shown.size === 0 && this.#world.calm() && !this.#world.slow(client.name))
+    if (before === null && shown.size === 0 && !torn && !this.#world.slow(client.name))
       this.#emptyFirst(where, subscription, zone, nowMs);
     this.#sameContent(where, subscription, after);
   }
@@ -421,7 +421,8 @@ export class SimModel implements ModelClientEvents {
     for (const [key, { publication, presence, client }] of this.#publishers) {
       if (publication.service !== subscription.service || !publication.wanted) continue;
       if (!zoneInScope(subscription.scope, publication.zone, zone)) continue;
-      if (presence.sureSince(nowMs) > nowMs - FIRST_PUSH_MS) continue;
+      // What was acknowledged while somebody was down may not be visible before all is calm again.
+      if (presence.sureSince(nowMs) > Math.min(nowMs, this.#world.disturbedSince()) - FIRST_PUSH_MS) continue;
       this.#world.violated(
         'I6',
         `${where}: empty first list though ${key} is held by ${client.name} at ${client.session}`,

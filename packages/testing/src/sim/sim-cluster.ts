@@ -70,6 +70,8 @@ const SUPERVISOR_MS = 500;
 export class SimCluster {
   readonly nodes = new Map<string, SimNode>();
   readonly backend: MemoryStoreBackend;
+  /** Names of metas that do not reach the store. */
+  readonly storeCut = new Set<string>();
   readonly options: SimClusterOptions;
   readonly #world: SimWorld;
   readonly #events: SimClusterEvents;
@@ -121,7 +123,15 @@ export class SimCluster {
     node.state = 'starting';
     node.startedMs = this.#world.clock.monoMs();
     this.#world.trace.add('sim', () => `${name} starts`);
-    const tier = makeServer(node.role, host, this.#metas, node.zone, this.options, this.backend);
+    const tier = makeServer(
+      node.role,
+      host,
+      this.#metas,
+      node.zone,
+      this.options,
+      this.backend,
+      () => !this.storeCut.has(name),
+    );
     node.tier = tier;
     startServer(tier).then(
       () => {

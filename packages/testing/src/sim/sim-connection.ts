@@ -46,6 +46,7 @@ export class SimConnection implements Connection {
   #gone = false;
   #ended = false;
   #vanished = false;
+  #stranded = false;
   #full = false;
   #reading = true;
   #inbox: Buffer[] = [];
@@ -128,6 +129,14 @@ export class SimConnection implements Connection {
     for (const arrive of stalled) this.#send(arrive);
   }
 
+  /** This end's address is gone while its process lives: it knows, the peer is never told. */
+  strand(): void {
+    if (this.#gone) return;
+    this.#outbox = [];
+    this.#stranded = true;
+    this.#shut('network changed');
+  }
+
   /** The process is gone. Unless `silent`, its kernel tells the peer; else the connection is half open. */
   vanish(silent: boolean): void {
     if (this.#gone) return;
@@ -182,6 +191,7 @@ export class SimConnection implements Connection {
   }
 
   #take(bytes: Buffer): void {
+    if (this.#stranded) return;
     if (this.#vanished) {
       // Nobody there: silence, until another process at this address answers with a reset.
       if (this.#wire.hostUp(this.host.name)) this.#send(() => this.peer.#shut('connection reset'));
@@ -220,7 +230,7 @@ export class SimConnection implements Connection {
 
   /** The peer's goodbye arrived. */
   #ending(): void {
-    if (this.#vanished || this.#gone || this.host.clock.dead) return;
+    if (this.#vanished || this.#stranded || this.#gone || this.host.clock.dead) return;
     // The input before the goodbye is read first, also by a process that is paused now.
     this.#event(() => {
       if (this.#gone) return;

@@ -157,6 +157,17 @@ export class SimNetwork implements SimWire {
     return count;
   }
 
+  /** A host changes its address: its connections are half open, only its own process knows. Returns how many. */
+  roam(name: string): number {
+    let count = 0;
+    for (const connection of [...this.#connections]) {
+      if (connection.gone || connection.host.name !== name) continue;
+      connection.strand();
+      count++;
+    }
+    return count;
+  }
+
   /** Puts a process on the network, and gives it its view of it. */
   add(host: SimEndpoint): Network {
     this.#hosts.set(host.name, host);

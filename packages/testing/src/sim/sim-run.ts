@@ -56,6 +56,8 @@ export interface SimRunOptions {
 
 const TICK_MS = 100;
 const CHECK_EVERY_TICKS = 5;
+/** How often tables are looked at: no table lives shorter. */
+const TABLES_MS = 16;
 /** Longest time to converge in: a session's lease, meta's, and a scan. */
 const CONVERGE_MS_MAX = 75_000;
 /** After convergence nothing may be pushed for so long (L7). */
@@ -84,6 +86,7 @@ export class SimRun {
   readonly #stopAtFirst: boolean;
   readonly #random;
   #joined = 0;
+  #disturbedSinceMs = Infinity;
 
   constructor(plan: SimPlan, options: SimRunOptions = {}) {
     this.plan = plan;
@@ -139,6 +142,7 @@ export class SimRun {
   async run(): Promise<SimResult> {
     const { plan } = this;
     this.cluster.startAll();
+    this.#watchTables();
     for (const step of plan.steps)
       this.#clock.setTimer(simDelay(SETTLE_MS / 2 + step.atMs), () => this.#step(step));
     for (const fault of plan.faults)
@@ -165,11 +169,20 @@ export class SimRun {
     this.violations.push({ invariant, atMs: this.#clock.monoMs(), detail });
   }
 
+  #watchTables(): void {
+    this.#clock.setTimer(TABLES_MS, () => {
+      if (this.#done()) return;
+      this.checks.checkTables();
+      this.#watchTables();
+    });
+  }
+
   /** Moves time, watching. */
   async #advance(ms: number): Promise<void> {
     const untilMs = this.#clock.monoMs() + ms;
     for (let tick = 0; this.#clock.monoMs() < untilMs && !this.#done(); tick++) {
       await this.#clock.advance(simDelay(Math.min(TICK_MS, untilMs - this.#clock.monoMs())));
+      this.#watchCalm();
       this.model.sample();
       if (tick % CHECK_EVERY_TICKS === 0) this.checks.check();
     }
@@ -244,7 +257,7 @@ export class SimRun {
         dataAtRisk: () => this.#dataAtRisk(),
         slow: (name) => (this.faults.slowMs.get(name) ?? -Infinity) > this.#clock.monoMs() - 1000,
         torn: (name) => this.#torn(name),
-        calm: () => this.#calm(),
+        disturbedSince: () => this.#disturbedSinceMs,
         anySession: () =>
           this.cluster.of('session').some((node) => node.state !== 'down' && node.state !== 'starting'),
         trace: (who, text) => this.world.trace.add(who, text),
@@ -295,6 +308,11 @@ export class SimRun {
     const sinceMs = this.#clock.monoMs() - RISK_MS;
     if ((this.cluster.nodes.get(session)?.tornMs ?? 0) <= sinceMs) return false;
     return this.cluster.of('data').some((node) => node.tornMs > sinceMs);
+  }
+
+  #watchCalm(): void {
+    if (this.#calm()) this.#disturbedSinceMs = Infinity;
+    else if (this.#disturbedSinceMs === Infinity) this.#disturbedSinceMs = this.#clock.monoMs() - TICK_MS;
   }
 
   /** One crash of a data node with its fail-over counts as calm: that must not be seen by anybody. */

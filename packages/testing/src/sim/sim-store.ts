@@ -3,26 +3,41 @@
  * so it waits while the process is paused and never comes once it is dead.
  */
 import type { Random } from '@sofa-registry/runtime';
-import type { MetaStore } from '@sofa-registry/store';
+import { type MetaStore, StoreError } from '@sofa-registry/store';
 import type { SimClock } from './sim-clock.ts';
 
 /** Greatest latency of a store call, ms. */
 const STORE_LATENCY_MS_MAX = 2;
 
-/** Wraps a handle. */
-export function hostStore(store: MetaStore, clock: SimClock, random: Random): MetaStore {
-  return wrap(store, clock, random) as MetaStore;
+/** After this a call that does not reach the store is given up, ms. */
+const UNREACHABLE_MS = 1500;
+
+interface Way {
+  readonly clock: SimClock;
+  readonly random: Random;
+  /** False while the process is cut off from the store. */
+  readonly reachable: () => boolean;
 }
 
-function wrap(target: object, clock: SimClock, random: Random): object {
+/** Wraps a handle. */
+export function hostStore(
+  store: MetaStore,
+  clock: SimClock,
+  random: Random,
+  reachable: () => boolean,
+): MetaStore {
+  return wrap(store, { clock, random, reachable }) as MetaStore;
+}
+
+function wrap(target: object, way: Way): object {
   const parts = new Map<PropertyKey, unknown>();
   return new Proxy(target, {
     get(_target, key) {
       if (parts.has(key)) return parts.get(key);
       const value: unknown = Reflect.get(target, key, target);
       let part = value;
-      if (typeof value === 'function') part = method(target, key, value, clock, random);
-      else if (typeof value === 'object' && value !== null) part = wrap(value, clock, random);
+      if (typeof value === 'function') part = method(target, key, value, way);
+      else if (typeof value === 'object' && value !== null) part = wrap(value, way);
       else return value;
       parts.set(key, part);
       return part;
@@ -30,12 +45,22 @@ function wrap(target: object, clock: SimClock, random: Random): object {
   });
 }
 
-function method(target: object, key: PropertyKey, fn: Function, clock: SimClock, random: Random): unknown {
+function method(target: object, key: PropertyKey, fn: Function, way: Way): unknown {
+  const { clock, random } = way;
   return (...args: unknown[]) => {
+    if (key !== 'watch' && key !== 'keyOf' && key !== 'close' && !way.reachable()) return unreachable(clock);
     const result: unknown = fn.apply(target, args);
-    if (key === 'watch') return watch(result as AsyncIterable<unknown>, clock);
+    if (key === 'watch') return watch(result as AsyncIterable<unknown>, way);
     return result instanceof Promise ? asEvent(result, clock, random.next() * STORE_LATENCY_MS_MAX) : result;
   };
+}
+
+function unreachable(clock: SimClock): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    clock.setTimer(UNREACHABLE_MS, () =>
+      reject(new StoreError('SR_STORE_UNAVAILABLE', 'the store is not reached')),
+    );
+  });
 }
 
 function asEvent<T>(promise: Promise<T>, clock: SimClock, delayMs: number): Promise<T> {
@@ -47,11 +72,16 @@ function asEvent<T>(promise: Promise<T>, clock: SimClock, delayMs: number): Prom
   });
 }
 
-async function* watch<T>(events: AsyncIterable<T>, clock: SimClock): AsyncIterable<T> {
+/** How often a watch of a process that is cut off looks whether it is still, ms. */
+const WATCH_RETRY_MS = 200;
+
+async function* watch<T>(events: AsyncIterable<T>, way: Way): AsyncIterable<T> {
   const iterator = events[Symbol.asyncIterator]();
   try {
     for (;;) {
-      const next = await asEvent(iterator.next(), clock, 0);
+      const next = await asEvent(iterator.next(), way.clock, 0);
+      while (!way.reachable())
+        await new Promise<void>((resolve) => way.clock.setTimer(WATCH_RETRY_MS, resolve));
       if (next.done) return;
       yield next.value;
     }

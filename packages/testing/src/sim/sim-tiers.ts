@@ -45,6 +45,7 @@ export function makeServer(
   zone: string,
   settings: SimTierSettings,
   backend: MemoryStoreBackend,
+  storeReachable: () => boolean,
 ): SimServer {
   const { clock, random, network, logger } = host;
   const { slotCount, replicas } = settings;
@@ -60,7 +61,7 @@ export function makeServer(
   };
   switch (role) {
     case 'meta': {
-      const store = hostStore(memoryStore(backend, { clock, random }), clock, random);
+      const store = hostStore(memoryStore(backend, { clock, random }), clock, random, storeReachable);
       const server = new MetaServer(
         { clock, random, network, logger, store },
         { ...common, ...settings.metaSettings },

@@ -1,0 +1,190 @@
+/**
+ * Deliberate bugs: each is one replacement in one source file of a tier, made while the module is loaded in a worker of its own.
+ * Production code carries no switches. The simulator must find every one of them (docs/simulation.md has the table).
+ */
+
+/** One bug. */
+export interface Mutation {
+  readonly name: string;
+  /** What it breaks, for people. */
+  readonly what: string;
+  /** Below packages/. */
+  readonly file: string;
+  /** Must occur exactly once in the file. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+/** All of them. */
+export const MUTATIONS: readonly Mutation[] = [
+  {
+    name: 'older-record-wins',
+    what: 'a data node takes a record whose version is older than the one it holds',
+    file: 'data/src/datum-store.ts',
+    find: 'if (order <= 0) return this.#stale(held.version, held.stamp);',
+    replace: '',
+  },
+  {
+    name: 'skip-tombstone',
+    what: 'a removal leaves no tombstone, so a delayed write brings the publisher back',
+    file: 'data/src/datum-store.ts',
+    find: 'this.#grave(slot, datum, held.registerId, version, stamp);',
+    replace: '',
+  },
+  {
+    name: 'removal-keeps-version',
+    what: 'removing a publisher does not move the version of the datum',
+    file: 'data/src/datum-store.ts',
+    find: 'this.#touch(slot, datum, held.registerId, datumVersion);',
+    replace: '',
+  },
+  {
+    name: 'client-off-of-any-owner',
+    what: 'a closed connection removes publishers that another session owns by now',
+    file: 'data/src/datum-store.ts',
+    find: `if (held.owner !== owner) return Outcome.ignored;
+    if (compareRegisterVersion(version, stamp, held.version, held.stamp) < 0) return Outcome.ignored;`,
+    replace: '',
+  },
+  {
+    name: 'answer-before-sessions-are-heard',
+    what: 'a leader without a copy answers reads at once',
+    file: 'data/src/held-slot.ts',
+    find: 'this.readable = complete;',
+    replace: 'this.readable = true;',
+  },
+  {
+    name: 'first-session-is-enough',
+    what: 'a migrating leader answers when the first session has replayed',
+    file: 'data/src/held-slot.ts',
+    find: `if (heard.size === 0 || heard.size < census.present.size) return false;
+    for (const processId of census.present) if (!heard.has(processId)) return false;`,
+    replace: 'if (heard.size === 0) return false;',
+  },
+  {
+    name: 'lease-ignores-life-signs',
+    what: 'the lease of a session ends although it is connected and listed',
+    file: 'data/src/lease.ts',
+    find: 'if (alive === null || alive.has(owner.processId)) owner.aliveMs = nowMs;',
+    replace: 'if (alive === null) owner.aliveMs = nowMs;',
+  },
+  {
+    name: 'lease-never-ends',
+    what: 'publishers of a dead session stay for ever',
+    file: 'data/src/lease.ts',
+    find: 'nowMs - owner.aliveMs >= leaseMs',
+    replace: 'nowMs < 0',
+  },
+  {
+    name: 'version-not-raised',
+    what: 'a data node that is behind a session does not raise its version',
+    file: 'data/src/notifier.ts',
+    find: 'if (version <= datum.version || slot.store === null) return;',
+    replace: 'if (version >= 0 || slot.store === null) return;',
+  },
+  {
+    name: 'follower-drops-removals',
+    what: 'a follower does not apply removals of the op-log',
+    file: 'data/src/replica-follower.ts',
+    find: 'rules.applyRemoval(store, op.dataInfoId, op.registerId, op.version, op.stamp, version);',
+    replace: '{}',
+  },
+  {
+    name: 'follower-never-complete',
+    what: 'a follower that is in step does not say so',
+    file: 'data/src/replica-follower.ts',
+    find: 'if (answer.mode === FollowMode.equal) this.#completed(slot, true);',
+    replace: 'if (answer.mode === FollowMode.equal) this.#completed(slot, false);',
+  },
+  {
+    name: 'fail-over-to-anybody',
+    what: 'a slot whose leader died goes to a node without a copy',
+    file: 'meta/src/core/slot-repair.ts',
+    find: 'const [heir] = heirs(plan, slot).sort((a, b) => better(plan, slot, a, b));',
+    replace: 'const heir = heirs(plan, slot).length > 99 ? 0 : undefined;',
+  },
+  {
+    name: 'promote-stale-follower',
+    what: 'fail-over prefers the copy that is not complete',
+    file: 'meta/src/core/slot-repair.ts',
+    find: 'Number(rb?.complete ?? false) - Number(ra?.complete ?? false) ||',
+    replace: 'Number(ra?.complete ?? false) - Number(rb?.complete ?? false) ||',
+  },
+  {
+    name: 'lead-beyond-the-lease',
+    what: 'a meta goes on leading when its lease has run out',
+    file: 'meta/src/elector.ts',
+    find: 'return this.#leading && this.#clock.monoMs() < this.#leadUntilMs;',
+    replace: 'return this.#leading;',
+  },
+  {
+    name: 'forget-the-epoch-check',
+    what: 'a node takes over any slot table it is sent',
+    file: 'cluster/src/cluster-view.ts',
+    find: 'const table = parts.table !== null && parts.table.epoch > this.table.epoch;',
+    replace: 'const table = parts.table !== null;',
+  },
+  {
+    name: 'delta-on-a-wrong-base',
+    what: 'a session applies a delta to whatever list it has',
+    file: 'session/src/data/watched-datum.ts',
+    find: "if (update.kind === UpdateKind.delta && update.from !== this.version) return 'gap';",
+    replace: '',
+  },
+  {
+    name: 'accept-older-lists',
+    what: 'a session replaces its list by one with a lower version',
+    file: 'session/src/data/watched-datum.ts',
+    find: "if (update.to < this.version) return 'stale';",
+    replace: '',
+  },
+  {
+    name: 'delta-forgets-removals',
+    what: 'a session does not remove what a delta removes',
+    file: 'session/src/data/watched-datum.ts',
+    find: 'this.entries.delete(registerId);\n      changes.push({ registerId, beforeZone: before.zone, after: null });',
+    replace: 'changes.push({ registerId, beforeZone: before.zone, after: null });',
+  },
+  {
+    name: 'no-hold-for-many',
+    what: 'clients that are lost together are taken off the lists like a single one',
+    file: 'session/src/departures.ts',
+    find: 'const isMass = ',
+    replace: 'const isMass = false && ',
+  },
+  {
+    name: 'no-grace',
+    what: 'publishers of a closed connection leave at once',
+    file: 'session/src/departures.ts',
+    find: '(held ? holdMs : graceMs)',
+    replace: '(held ? holdMs : 0)',
+  },
+  {
+    name: 'no-wait-after-a-restart',
+    what: 'first pushes do not wait for the clients to be back after a restart of everything',
+    file: 'session/src/restart-gate.ts',
+    find: 'this.#closed = expectedPublishers > 0 && this.#options.holdMs > 0;',
+    replace: 'this.#closed = false;',
+  },
+  {
+    name: 'forget-what-changed-in-flight',
+    what: 'a change that comes while a push is unacknowledged is not pushed',
+    file: 'session/src/push/push-engine.ts',
+    find: 'if (this.#behind(target)) this.#afterChange(target);',
+    replace: '',
+  },
+  {
+    name: 'no-new-stamp',
+    what: 'a live publisher hidden by a newer stamp of another session stays hidden',
+    file: 'session/src/session-registry.ts',
+    find: 'forwarder.publish(renewed);',
+    replace: '',
+  },
+  {
+    name: 'drop-the-retry',
+    what: 'a write without an answer is forgotten, and the digests do not compare publishers',
+    file: 'session/src/write/write-queue.ts',
+    find: 'this.#delay(write);\n      waits = true;\n    }\n    return waits;\n  }\n\n  /** Everything that waits',
+    replace: 'this.#done(write);\n    }\n    return waits;\n  }\n\n  /** Everything that waits',
+  },
+];
