@@ -2,7 +2,7 @@
  * The slots of this node over time: applies tables, decides when a gained slot answers, hands slots over (reference/data-and-slots.md
  * 6.2, 6.3; design section 5). State before data: a slot that is lost is unreachable before its data is dropped (I14).
  */
-import type { Slot, SlotTable } from '@sofa-registry/model';
+import { epochTerm, type Slot, type SlotTable } from '@sofa-registry/model';
 import type { SlotReport } from '@sofa-registry/cluster';
 import { SlotRole } from '@sofa-registry/wire';
 import type { HeldSlot, SessionCensus } from './held-slot.ts';
@@ -43,11 +43,13 @@ export class SlotBoard {
   get census(): SessionCensus {
     const { view } = this.#state.cluster;
     this.#sessions ??= this.#present();
-    // A meta that has just restarted may not have heard all sessions that hold publishers from before.
+    // A meta that has just taken over a table may not have heard all sessions that hold publishers from before. One that made the
+    // first table has nobody to wait for.
+    const firstTable = view.expectedPublishers === 0 && epochTerm(view.table.epoch) === view.term;
     return {
       present: this.#sessions,
       departed: this.#departed,
-      complete: view.warm || view.expectedPublishers === 0,
+      complete: view.warm || firstTable,
     };
   }
 
