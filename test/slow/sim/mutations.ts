@@ -65,8 +65,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'lease-ignores-life-signs',
     what: 'the lease of a session ends although it is connected and listed',
     file: 'data/src/lease.ts',
-    find: 'if (alive === null || alive.has(owner.processId)) owner.aliveMs = nowMs;',
-    replace: 'if (alive === null) owner.aliveMs = nowMs;',
+    find: 'const alive = new Set<string>();',
+    replace: 'const alive = new Set<string>();\n    if (nowMs > 0) return alive;',
   },
   {
     name: 'lease-never-ends',
@@ -149,8 +149,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'no-hold-for-many',
     what: 'clients that are lost together are taken off the lists like a single one',
     file: 'session/src/departures.ts',
-    find: 'const isMass = ',
-    replace: 'const isMass = false && ',
+    find: 'const held = fault || wasMass || isMass;',
+    replace: 'const held = fault;',
   },
   {
     name: 'no-grace',
@@ -181,10 +181,10 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: '',
   },
   {
-    name: 'drop-the-retry',
-    what: 'a write without an answer is forgotten, and the digests do not compare publishers',
-    file: 'session/src/write/write-queue.ts',
-    find: 'this.#delay(write);\n      waits = true;\n    }\n    return waits;\n  }\n\n  /** Everything that waits',
-    replace: 'this.#done(write);\n    }\n    return waits;\n  }\n\n  /** Everything that waits',
+    name: 'no-comparison',
+    what: 'a session never compares what it holds with the data leaders',
+    file: 'session/src/anti-entropy.ts',
+    find: 'if (channel === null) return;\n    if (this.#comparing.has(leader)) {',
+    replace: 'if (channel !== undefined) return;\n    if (this.#comparing.has(leader)) {',
   },
 ];

@@ -8,11 +8,6 @@ export interface ChecksWorld {
   violated(invariant: string, detail: string): void;
 }
 
-interface KnownTable {
-  readonly table: SlotTable;
-  readonly text: string;
-}
-
 /** Tables remembered for comparison. */
 const TABLES_MAX = 512;
 
@@ -24,7 +19,7 @@ export class ClusterChecks {
   readonly #world: ChecksWorld;
   /** Who answered for a slot and leader epoch. */
   readonly #leaders = new Map<string, string>();
-  readonly #tables = new Map<number, KnownTable>();
+  readonly #tables = new Map<number, string>();
   /** Newest table each process had. */
   readonly #seen = new Map<string, SlotTable>();
   #newest: SlotTable | null = null;
@@ -51,8 +46,12 @@ export class ClusterChecks {
   /** What is not as it must be when nothing happens any more: L2, L3 and complete roles. */
   unsettled(limit: number): string[] {
     const wrong: string[] = [];
-    const table = this.#newest;
-    if (table === null) return ['no slot table was ever made'];
+    let table: SlotTable | null = null;
+    for (const node of this.#cluster.up('data')) {
+      const own = tableOf(node);
+      if (own !== null && (table === null || own.epoch > table.epoch)) table = own;
+    }
+    if (table === null || table.epoch === 0) return ['no data node has a slot table'];
     for (const node of this.#cluster.nodes.values()) {
       if (node.state === 'down') continue;
       if (node.state !== 'up') wrong.push(`${node.name} is ${node.state}`);
@@ -103,19 +102,22 @@ export class ClusterChecks {
     this.#count('I2');
     // A new meta leader shows what was stored until nodes have offered it what they have; it gives nothing older to them.
     if (before !== undefined && node.role !== 'meta') this.#rises(node, before, table);
+    this.#unique(table);
+    // What only a meta has was not published, and may be forgotten.
+    if (node.role === 'meta' || (this.#newest !== null && table.epoch <= this.#newest.epoch)) return;
+    if (this.#newest !== null) this.#follows(this.#newest, table);
+    this.#newest = table;
+  }
+
+  #unique(table: SlotTable): void {
     const known = this.#tables.get(table.epoch);
     const text = JSON.stringify(table.slots);
-    if (known !== undefined) {
-      if (known.text !== text)
-        this.#world.violated('I2', `two tables have epoch ${table.epoch}: ${known.text} and ${text}`);
-      return;
-    }
-    if (this.#tables.size >= TABLES_MAX) this.#tables.delete(this.#tables.keys().next().value as number);
-    this.#tables.set(table.epoch, { table, text });
-    this.#valid(table);
-    if (this.#newest === null || table.epoch > this.#newest.epoch) {
-      if (this.#newest !== null) this.#follows(this.#newest, table);
-      this.#newest = table;
+    if (known === undefined) {
+      if (this.#tables.size >= TABLES_MAX) this.#tables.delete(this.#tables.keys().next().value as number);
+      this.#tables.set(table.epoch, text);
+      this.#valid(table);
+    } else if (known !== text) {
+      this.#world.violated('I2', `two tables have epoch ${table.epoch}: ${known} and ${text}`);
     }
   }
 
