@@ -226,22 +226,14 @@ describe('cluster of processes', () => {
     await arena.cluster.kill(...ALL);
     arena.cluster.revive(...ALL);
     await arena.cluster.running(...ALL);
-    return {
-      what: 'all slots propagate after they run',
-      seconds: await propagates(),
-      note: await evenAgain(),
-    };
+    return restarted();
   });
 
   scenario('everything is stopped and started again', async () => {
     await arena.cluster.stopNodes(...ALL);
     arena.cluster.revive(...ALL);
     await arena.cluster.running(...ALL);
-    return {
-      what: 'all slots propagate after they run',
-      seconds: await propagates(),
-      note: await evenAgain(),
-    };
+    return restarted();
   });
 
   scenario('a session is killed with its clients', async () => {
