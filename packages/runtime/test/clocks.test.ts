@@ -144,6 +144,59 @@ describe('node clock', () => {
     expect(seen).toEqual(['turn', 'microtask', 'deferred']);
   });
 
+  test('what deferred functions defer runs in the same turn, until the time for that is over', async () => {
+    const order = async (deferMsMax: number): Promise<string[]> => {
+      const own = new NodeClock(deferMsMax);
+      const seen: string[] = [];
+      await new Promise<void>((resolve) => {
+        own.defer(() => {
+          seen.push('first');
+          own.defer(() => {
+            seen.push('second');
+            setImmediate(resolve);
+          });
+        });
+        setImmediate(() => void seen.push('turn over'));
+      });
+      return seen;
+    };
+    expect(await order(Infinity)).toEqual(['first', 'second', 'turn over']);
+    expect(await order(0)).toEqual(['first', 'turn over', 'second']);
+  });
+
+  test('functions that defer one another for ever let input in', async () => {
+    let over = false;
+    const again = (): void => {
+      if (!over) clock.defer(again);
+    };
+    again();
+    await new Promise((resolve) => setImmediate(resolve));
+    over = true;
+    await new Promise<void>((resolve) => clock.defer(resolve));
+  });
+
+  test('a deferred function that throws is an error of the process and does not lose the ones behind it', async () => {
+    const others = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException');
+    const errors: unknown[] = [];
+    process.on('uncaughtException', (error) => errors.push(error));
+    try {
+      const seen = await new Promise<string[]>((resolve) => {
+        const order: string[] = [];
+        clock.defer(() => {
+          clock.defer(() => resolve([...order, 'deferred last']));
+          throw new Error('bug');
+        });
+        clock.defer(() => void order.push('behind'));
+      });
+      expect(seen).toEqual(['behind', 'deferred last']);
+      expect(errors).toEqual([new Error('bug')]);
+    } finally {
+      process.removeAllListeners('uncaughtException');
+      for (const listener of others) process.on('uncaughtException', listener);
+    }
+  });
+
   test('wall time is the time of day', () => {
     expect(clock.wallMs()).toBeGreaterThan(1_700_000_000_000);
   });

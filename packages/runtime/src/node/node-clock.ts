@@ -11,6 +11,8 @@ const TICK_MS = 4;
 const PRECISE_MS_MAX = 20;
 /** Longest sleep of the wheel's Node timer; it just looks again. */
 const SLEEP_MS_MAX = 3_600_000;
+/** Deferred work that defers more goes on within one turn of the event loop up to so many ms; the rest lets input in first. */
+const DEFER_MS_MAX = 1;
 
 class ShortTimer implements Timer {
   readonly #handle: NodeJS.Timeout;
@@ -56,6 +58,16 @@ export class NodeClock implements Clock {
   readonly #onTimeout = (): void => this.#run();
   #timeout: NodeJS.Timeout | null = null;
   #armedTick = Infinity;
+  #deferred: (() => void)[] = [];
+  /** An immediate is set, or running. */
+  #deferring = false;
+  readonly #deferMsMax: number;
+  readonly #onImmediate = (): void => this.#runDeferred();
+
+  /** @param deferMsMax how long deferred work that defers more goes on before input comes in between */
+  constructor(deferMsMax = DEFER_MS_MAX) {
+    this.#deferMsMax = deferMsMax;
+  }
 
   monoMs(): number {
     return performance.now();
@@ -65,8 +77,15 @@ export class NodeClock implements Clock {
     return Date.now();
   }
 
+  /**
+   * After the input of this turn of the event loop. A message that passes several tiers of one process is deferred at each; all
+   * of it happens in the same turn, since a turn costs several times what such a step does. A busy turn goes on in the next.
+   */
   defer(fn: () => void): void {
-    setImmediate(fn);
+    this.#deferred.push(fn);
+    if (this.#deferring) return;
+    this.#deferring = true;
+    setImmediate(this.#onImmediate);
   }
 
   setTimer(delayMs: number, fn: () => void): Timer {
@@ -84,6 +103,25 @@ export class NodeClock implements Clock {
   remove(timer: LongTimer): void {
     this.#wheel.remove(timer);
     if (this.#wheel.count === 0) this.#timeout?.unref();
+  }
+
+  #runDeferred(): void {
+    const endMs = performance.now() + this.#deferMsMax;
+    let round = this.#deferred;
+    let done = 0;
+    try {
+      do {
+        round = this.#deferred;
+        this.#deferred = [];
+        done = 0;
+        while (done < round.length) round[done++]();
+      } while (this.#deferred.length > 0 && performance.now() < endMs);
+    } finally {
+      // Something is left of the round only after an error, which is the process's: the others must not suffer.
+      if (done < round.length) this.#deferred = round.slice(done).concat(this.#deferred);
+      if (this.#deferred.length > 0) setImmediate(this.#onImmediate);
+      else this.#deferring = false;
+    }
   }
 
   #arm(tick: number, nowMs: number): void {
