@@ -18,11 +18,11 @@
  */
 import type { SlotTable } from '@sofa-registry/model';
 import type { AllocatorInput, AllocatorLimits, Arrangement, MoveKind } from './allocator-types.ts';
-import { addCopies, stable } from './slot-copies.ts';
+import { betterCopies, stable } from './slot-copies.ts';
 import { evenLeaders } from './slot-leaders.ts';
-import { compareCosts, SlotPlan } from './slot-plan.ts';
+import { SlotPlan } from './slot-plan.ts';
 import { failOver, placeLeaders, refill } from './slot-repair.ts';
-import { dropVictims, handOverVictims, outcome, type Surplus, surplus } from './slot-surplus.ts';
+import { dropVictims, handOverVictims, surplus } from './slot-surplus.ts';
 
 /** Limits used unless configured otherwise. */
 export const ALLOCATOR_LIMITS: AllocatorLimits = Object.freeze({
@@ -30,9 +30,6 @@ export const ALLOCATOR_LIMITS: AllocatorLimits = Object.freeze({
   leaderMovesMax: 32,
   dropsMax: 128,
 });
-
-/** Copies of the smallest step: two slots exchange one each. */
-const SMALLEST_EXCHANGE = 2;
 
 /** Rounds the first placement may take to even itself out; more means a defect, and what there is is valid. */
 const PLACE_ROUNDS_MAX = 1000;
@@ -42,8 +39,7 @@ export function decide(input: AllocatorInput): Arrangement | null {
   if (input.nodes.length === 0) return null;
   const plan = new SlotPlan(input);
   if (!plan.placed) {
-    place(plan);
-    return done(plan, 'place', plan.slotCount);
+    return done(place(plan), 'place', plan.slotCount);
   }
   const failedOver = failOver(plan);
   if (failedOver > 0) return done(plan, 'fail-over', failedOver);
@@ -65,23 +61,11 @@ function planMoves(plan: SlotPlan): Arrangement | null {
   moves = dropVictims(plan, extra, limits.dropsMax);
   if (moves > 0) return done(plan, 'drop', moves);
   if (!stable(plan)) return null;
-  const copied = copy(plan, extra, limits.copiesInFlightMax - extra.victims.size);
-  if (copied !== null || extra.victims.size > 0) return copied;
+  const copied = betterCopies(plan, extra, limits.copiesInFlightMax - extra.victims.size);
+  if (copied !== null) return done(copied.plan, 'copy', copied.moves);
+  if (extra.victims.size > 0) return null;
   moves = evenLeaders(plan, limits.leaderMovesMax);
   return moves > 0 ? done(plan, 'hand-over', moves) : null;
-}
-
-/** New copies, if the outcome gets better by them; else the smallest step, if that one does. */
-function copy(plan: SlotPlan, extra: Surplus, movesMax: number): Arrangement | null {
-  const before = outcome(plan, extra);
-  for (const max of [movesMax, SMALLEST_EXCHANGE]) {
-    if (max > movesMax) break;
-    const tried = new SlotPlan(plan.input);
-    const moves = addCopies(tried, extra, max);
-    if (moves === 0) break;
-    if (compareCosts(outcome(tried, surplus(tried)), before) < 0) return done(tried, 'copy', moves);
-  }
-  return null;
 }
 
 function done(plan: SlotPlan, kind: MoveKind, moves: number): Arrangement {
@@ -89,18 +73,21 @@ function done(plan: SlotPlan, kind: MoveKind, moves: number): Arrangement {
 }
 
 /** First placement: nothing is stored anywhere yet, so moves are free and the result is what the rounds would lead to. */
-function place(plan: SlotPlan): void {
-  placeLeaders(plan);
-  refill(plan);
+function place(empty: SlotPlan): SlotPlan {
+  placeLeaders(empty);
+  refill(empty);
+  let plan = empty;
   for (let round = 0; round < PLACE_ROUNDS_MAX; round++) {
-    const added = addCopies(plan, surplus(plan), plan.slotCount * 2);
-    if (added === 0) break;
+    const better = betterCopies(plan, surplus(plan), plan.slotCount * 2);
+    if (better === null) break;
+    plan = better.plan;
     for (const [slot, victim] of surplus(plan).victims) {
       if (plan.leaders[slot] === victim) plan.lead(slot, plan.followers[slot][0]);
       plan.dropFollower(slot, victim);
     }
   }
   while (evenLeaders(plan, plan.slotCount, true) > 0);
+  return plan;
 }
 
 /** Balance of a table over nodes, for status (F135). */

@@ -1,11 +1,37 @@
 /**
  * The first half of a planned move: where new copies are made. Every copy added goes from a node above its target to one below
- * it, or is half of an exchange that keeps all counts and lowers crowding in zones; so it ends.
+ * it; copies that only spread slots over zones are in `slot-spread.ts`. A round makes those that lower the outcome, so it ends.
  */
 import { compareCosts, NOBODY, type SlotPlan } from './slot-plan.ts';
 import { placeForCopy } from './slot-repair.ts';
-import { type Surplus, surplus } from './slot-surplus.ts';
+import { spreadCopies } from './slot-spread.ts';
+import { outcome, type Surplus, surplus } from './slot-surplus.ts';
 import { copyTargets } from './slot-targets.ts';
+
+/** Copies of the smallest step: two slots exchange one each. */
+const SMALLEST_EXCHANGE = 2;
+
+/**
+ * The plan with new copies, if the outcome gets better by them; else with the smallest step, if that one does; else null.
+ * Counts first: copies that spread slots over zones are made when no other new copy helps and no surplus copy is left.
+ */
+export function betterCopies(
+  plan: SlotPlan,
+  extra: Surplus,
+  movesMax: number,
+): { plan: SlotPlan; moves: number } | null {
+  const before = outcome(plan, extra);
+  for (const spread of extra.victims.size === 0 ? [false, true] : [false]) {
+    for (const max of [movesMax, SMALLEST_EXCHANGE]) {
+      if (max > movesMax) break;
+      const tried = plan.copy();
+      const moves = spread ? spreadCopies(tried, max) : addCopies(tried, extra, max);
+      if (moves === 0) break;
+      if (compareCosts(outcome(tried, surplus(tried)), before) < 0) return { plan: tried, moves };
+    }
+  }
+  return null;
+}
 
 /** Slots in which a planned move may start or go on: the leader serves, and the copies that stay are complete. */
 export function stable(plan: SlotPlan): boolean {
@@ -18,14 +44,13 @@ export function stable(plan: SlotPlan): boolean {
 }
 
 /** Adds copies on nodes below their target of slots held by nodes above it. Returns copies added. */
-export function addCopies(plan: SlotPlan, { victims, counts }: Surplus, movesMax: number): number {
+function addCopies(plan: SlotPlan, { victims, counts }: Surplus, movesMax: number): number {
   const targets = copyTargets(plan, counts);
   const busy = new Set(victims.keys());
   const after = counts.slice();
   let moves = 0;
   while (moves < movesMax && addCopy(plan, after, targets, busy)) moves++;
-  if (moves > 0 || victims.size > 0) return moves;
-  return exchangeCopies(plan, busy, movesMax);
+  return moves;
 }
 
 function addCopy(plan: SlotPlan, counts: Int32Array, targets: Int32Array, busy: Set<number>): boolean {
@@ -92,53 +117,4 @@ function slotToMove(plan: SlotPlan, giver: number, taker: number, busy: Readonly
     }
   }
   return best;
-}
-
-/** Two slots swap a copy so that both, together, are less crowded in one zone; counts stay. Returns copies added. */
-function exchangeCopies(plan: SlotPlan, busy: Set<number>, movesMax: number): number {
-  if (plan.zoneCount < 2) return 0;
-  let moves = 0;
-  for (let slot = 0; slot < plan.slotCount && moves + 2 <= movesMax; slot++) {
-    if (busy.has(slot) || plan.crowding(plan.copies(slot)) === 0) continue;
-    if (exchange(plan, slot, busy)) moves += 2;
-  }
-  return moves;
-}
-
-function exchange(plan: SlotPlan, slot: number, busy: Set<number>): boolean {
-  const own = plan.copies(slot);
-  for (let other = 0; other < plan.slotCount; other++) {
-    if (other === slot || busy.has(other)) continue;
-    const theirs = plan.copies(other);
-    const before = plan.crowding(own) + plan.crowding(theirs);
-    for (const mine of own) {
-      for (const their of theirs) {
-        if (plan.zoneOf[mine] === plan.zoneOf[their] || own.includes(their) || theirs.includes(mine))
-          continue;
-        const after =
-          plan.crowding(own.map((node) => (node === mine ? their : node))) +
-          plan.crowding(theirs.map((node) => (node === their ? mine : node)));
-        if (after >= before) continue;
-        plan.addFollower(slot, their);
-        plan.addFollower(other, mine);
-        if (!endsBetter(plan, slot, other, before)) {
-          plan.dropFollower(slot, their);
-          plan.dropFollower(other, mine);
-          continue;
-        }
-        busy.add(slot).add(other);
-        return true;
-      }
-    }
-  }
-  return false;
-}
-
-/** True if the copies that will be judged surplus are such that the exchange lowers crowding: else it would be repeated for ever. */
-function endsBetter(plan: SlotPlan, slot: number, other: number, before: number): boolean {
-  const { victims } = surplus(plan);
-  let after = 0;
-  for (const s of [slot, other])
-    after += plan.crowding(plan.copies(s).filter((node) => node !== victims.get(s)));
-  return after < before;
 }

@@ -33,7 +33,8 @@ export class SlotPlan {
   readonly #pairs: Int32Array;
   readonly #led: Int32Array;
 
-  constructor(input: AllocatorInput) {
+  /** @param from the table to start with; epochs and reports are judged by the one of `input` in any case */
+  constructor(input: AllocatorInput, from: SlotTable = input.table) {
     this.input = input;
     this.nodes = [...input.nodes].sort((a, b) => (a.address < b.address ? -1 : 1));
     const n = this.nodes.length;
@@ -51,12 +52,19 @@ export class SlotPlan {
     this.copyCount = new Int32Array(n);
     this.#pairs = new Int32Array(n * n);
     this.#led = new Int32Array(n * n);
-    this.#load(input.table);
+    this.#load(from);
   }
 
   /** True when the table given places all slots. */
   get placed(): boolean {
     return this.input.table.slots.length === this.slotCount;
+  }
+
+  /** Another plan that stands where this one does, for trying something. */
+  copy(): SlotPlan {
+    const copy = new SlotPlan(this.input, this.toTable());
+    for (const slot of this.bereaved) copy.bereaved.add(slot);
+    return copy;
   }
 
   /** True if `node` holds a copy of `slot`. */
@@ -183,7 +191,7 @@ export class SlotPlan {
   }
 
   #load(table: SlotTable): void {
-    if (!this.placed) return;
+    if (table.slots.length !== this.slotCount) return;
     const index = new Map(this.nodes.map((node, i) => [node.address, i]));
     for (const slot of table.slots) {
       const leader = index.get(slot.leader) ?? NOBODY;

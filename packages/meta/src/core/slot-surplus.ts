@@ -4,11 +4,9 @@
  * dropped. Which copy is to go is not remembered: it is derived anew each round from the counts, so a new meta leader goes on
  * where the old one stopped.
  */
-import { compareCosts, NOBODY, type SlotPlan } from './slot-plan.ts';
+import { amendChoice } from './slot-amend.ts';
+import { compareCosts, type SlotPlan } from './slot-plan.ts';
 import { copyShares, copyTargets } from './slot-targets.ts';
-
-/** Slots whose choices are compared pair by pair. */
-const SWAP_SLOTS_MAX = 256;
 
 /** Surplus slots with the copy that is to go, and the counts there will be when all of them have gone. */
 export interface Surplus {
@@ -36,82 +34,8 @@ export function surplus(plan: SlotPlan): Surplus {
     victims.set(slot, victim);
     counts[victim]--;
   }
-  amendVictims(plan, victims, counts, targets);
-  swapVictims(plan, victims);
+  amendChoice(plan, { victims, counts, shares: copyShares(plan) });
   return { victims, counts };
-}
-
-/**
- * A choice made early may take from the wrong node. Where a node would end below its target, the choices along a chain of
- * slots are turned over, up to a node that would end above its own.
- */
-function amendVictims(
-  plan: SlotPlan,
-  victims: Map<number, number>,
-  counts: Int32Array,
-  targets: Int32Array,
-): void {
-  for (let node = 0; node < counts.length; node++) {
-    while (plan.active[node] === 1 && counts[node] < targets[node]) {
-      const end = amendOne(plan, node, victims, counts, targets);
-      if (end === NOBODY) break;
-      counts[node]++;
-      counts[end]--;
-    }
-  }
-}
-
-/** Breadth first over "this copy could go instead of that one". Returns the node that gives one copy more, or NOBODY. */
-function amendOne(
-  plan: SlotPlan,
-  start: number,
-  victims: Map<number, number>,
-  counts: Int32Array,
-  targets: Int32Array,
-): number {
-  const cameBy = new Map<number, { slot: number; from: number }>();
-  const queue = [start];
-  for (let at = 0; at < queue.length; at++) {
-    for (const [slot, victim] of victims) {
-      if (victim !== queue[at]) continue;
-      for (const node of plan.copies(slot).toSorted((a, b) => a - b)) {
-        if (node === start || cameBy.has(node) || plan.active[node] === 0) continue;
-        cameBy.set(node, { slot, from: victim });
-        queue.push(node);
-        if (counts[node] <= targets[node]) continue;
-        let end = node;
-        for (let step = cameBy.get(end); step !== undefined; step = cameBy.get(step.from)) {
-          victims.set(step.slot, end);
-          end = step.from;
-        }
-        return node;
-      }
-    }
-  }
-  return NOBODY;
-}
-
-/**
- * Two slots that hold each other's victim turn over their choices where that spreads them better over zones, or spares a
- * hand-over; counts stay. Repeated hand-overs cannot follow: what a hand-over changes only takes away reasons to turn over.
- */
-function swapVictims(plan: SlotPlan, victims: Map<number, number>): void {
-  const slots = [...victims.keys()].slice(0, SWAP_SLOTS_MAX);
-  const leads = (slot: number, node: number): number => Number(plan.leaders[slot] === node);
-  const without = (slot: number, node: number): number =>
-    plan.crowding(plan.copies(slot).filter((copy) => copy !== node));
-  for (const [i, a] of slots.entries()) {
-    for (const b of slots.slice(i + 1)) {
-      const x = victims.get(a) ?? NOBODY;
-      const y = victims.get(b) ?? NOBODY;
-      if (x === y || !plan.holds(a, y) || !plan.holds(b, x)) continue;
-      const now = [without(a, x) + without(b, y), leads(a, x) + leads(b, y)];
-      const then = [without(a, y) + without(b, x), leads(a, y) + leads(b, x)];
-      if (compareCosts(then, now) >= 0) continue;
-      victims.set(a, y);
-      victims.set(b, x);
-    }
-  }
 }
 
 /** By how much the wrong choice crowds a zone. */

@@ -8,8 +8,11 @@ import type { SlotPlan } from './slot-plan.ts';
 /** A node of a small zone is loaded with at most so many times the mean for the sake of spreading over zones. */
 export const ZONE_SKEW_MAX = 2;
 
-/** Copies per zone, summing up to all copies. */
-function zoneQuotas(plan: SlotPlan): number[] {
+/** Shares differ by rounding if by less than this. */
+export const ROUNDING = 1e-9;
+
+/** Copies per zone, before rounding to whole ones, summing up to all copies. */
+function zoneShares(plan: SlotPlan): number[] {
   const { slotCount, want, zoneCount, activeCount } = plan;
   const total = slotCount * want;
   const sizes = Array.from({ length: zoneCount }, () => 0);
@@ -27,11 +30,11 @@ function zoneQuotas(plan: SlotPlan): number[] {
     shares[z] = perZoneMax;
   });
   // What the big zones may not hold goes to the others, as far as they may be loaded; the rest stays with the big ones.
-  for (let round = 0; round < zoneCount && spare > 1e-9; round++)
+  for (let round = 0; round < zoneCount && spare > ROUNDING; round++)
     spare = pour(shares, sizes, skewMax, capped, spare);
   const bigSize = sizes.reduce((sum, size, z) => sum + (capped[z] ? size : 0), 0);
-  if (spare > 1e-9) shares.forEach((_, z) => capped[z] && (shares[z] += (spare * sizes[z]) / bigSize));
-  return wholeNumbers(shares, total);
+  if (spare > ROUNDING) shares.forEach((_, z) => capped[z] && (shares[z] += (spare * sizes[z]) / bigSize));
+  return shares;
 }
 
 /** Adds `spare` to the zones that are not capped, by their size, up to `max`; returns what is left. */
@@ -42,7 +45,7 @@ function pour(
   capped: readonly boolean[],
   spare: number,
 ): number {
-  const open = shares.map((share, z) => !capped[z] && share < max[z] - 1e-9);
+  const open = shares.map((share, z) => !capped[z] && share < max[z] - ROUNDING);
   const size = sizes.reduce((sum, s, z) => sum + (open[z] ? s : 0), 0);
   if (size === 0) return spare;
   let left = spare;
@@ -57,7 +60,7 @@ function pour(
 
 /** Rounds shares so that they still sum up to `total`: the largest fractions go up. */
 function wholeNumbers(shares: readonly number[], total: number): number[] {
-  const whole = shares.map((share) => Math.floor(share + 1e-9));
+  const whole = shares.map((share) => Math.floor(share + ROUNDING));
   let missing = total - whole.reduce((sum, w) => sum + w, 0);
   const byFraction = shares.map((share, z) => ({ z, fraction: share - whole[z] }));
   byFraction.sort((a, b) => b.fraction - a.fraction || a.z - b.z);
@@ -73,7 +76,7 @@ function wholeNumbers(shares: readonly number[], total: number): number[] {
 export function copyTargets(plan: SlotPlan, counts: ArrayLike<number>): Int32Array {
   const targets = new Int32Array(plan.nodes.length);
   if (plan.zoneCount === 0) return targets;
-  const quotas = zoneQuotas(plan);
+  const quotas = wholeNumbers(zoneShares(plan), plan.slotCount * plan.want);
   for (let zone = 0; zone < plan.zoneCount; zone++) {
     const members = plan.nodes
       .map((_, i) => i)
@@ -86,16 +89,19 @@ export function copyTargets(plan: SlotPlan, counts: ArrayLike<number>): Int32Arr
   return targets;
 }
 
-/** The exact share of each active node, before rounding to whole copies; 0 for draining ones. */
+/**
+ * The exact share of each active node; 0 for draining ones. Not rounded to whole copies per zone: rounded shares would favour one
+ * zone for no reason, at the price of slots with all copies in it.
+ */
 export function copyShares(plan: SlotPlan): Float64Array {
   const shares = new Float64Array(plan.nodes.length);
   if (plan.zoneCount === 0) return shares;
-  const quotas = zoneQuotas(plan);
-  const sizes = quotas.map(
+  const perZone = zoneShares(plan);
+  const sizes = perZone.map(
     (_, z) => plan.nodes.filter((__, i) => plan.active[i] === 1 && plan.zoneOf[i] === z).length,
   );
   for (let node = 0; node < shares.length; node++) {
-    if (plan.active[node] === 1) shares[node] = quotas[plan.zoneOf[node]] / sizes[plan.zoneOf[node]];
+    if (plan.active[node] === 1) shares[node] = perZone[plan.zoneOf[node]] / sizes[plan.zoneOf[node]];
   }
   return shares;
 }
