@@ -37,14 +37,14 @@ beforeAll(async () => {
         .DefaultDataCenter.pushedNum === 1,
   );
   [clientAddress] = await json('session', '/connections/query');
-});
+}, 40_000);
 afterAll(async () => {
   await client?.close();
   await registry?.stop();
 });
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + 5000;
+  const end = performance.now() + 20_000;
   while (!(await condition())) {
     if (performance.now() > end) throw new Error('it did not come to that');
     await new Promise((resolve) => setTimeout(resolve, 5));

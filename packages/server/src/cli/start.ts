@@ -2,6 +2,7 @@
 import { banner } from '../compose/banner.ts';
 import { makePlan } from '../compose/plan.ts';
 import { Registry } from '../compose/registry.ts';
+import { trimHeapSoon } from '../compose/trim-heap.ts';
 import { oneLine } from '../errors.ts';
 import { type ConfigFlags, configOf } from './config-flags.ts';
 
@@ -21,6 +22,7 @@ export async function start(flags: StartFlags): Promise<void> {
     process.stdin.on('end', () => process.kill(process.pid, 'SIGTERM')).resume();
   await registry.start();
   if (registry.stopping) return;
+  trimHeapSoon(() => registry.stopping || registry.clients > 0);
   process.stdout.write(banner(registry.plan, registry.storeAddress, Math.round(process.uptime() * 1000)));
 }
 

@@ -133,6 +133,8 @@ function notes(detail: unknown): string {
   const held = Array.isArray(known['held']) ? known['held'].length : 0;
   if (held > 0) parts.push(`${held} lists held`);
   const slots = known['table'] as { stable?: boolean } | undefined;
-  if (slots?.stable !== undefined) parts.push(slots.stable ? 'slots stable' : 'slots moving');
+  // A meta that does not lead knows no reports of data nodes.
+  if (known['isLeader'] === true && slots?.stable !== undefined)
+    parts.push(slots.stable ? 'slots stable' : 'slots moving');
   return parts.join(', ');
 }

@@ -6,12 +6,15 @@ import { VERSION } from '../version.ts';
 const LOOP_RESOLUTION_MS = 20;
 const NS_PER_MS = 1e6;
 
-/** Metrics of the process. The loop monitor samples natively, about 50 times a second. */
+/** Metrics of the process. The loop monitor wakes it 50 times a second, so it starts when somebody first asks. */
 export function processMetrics(): MetricSet {
   const set = new MetricSet('process');
   const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
-  loop.enable();
-  const beyond = (ns: number): number => Math.max(0, ns / NS_PER_MS - LOOP_RESOLUTION_MS);
+  const beyond = (read: () => number): number => {
+    loop.enable();
+    const ns = read();
+    return Number.isFinite(ns) ? Math.max(0, ns / NS_PER_MS - LOOP_RESOLUTION_MS) : 0;
+  };
   set.gaugeVec('info', 'Always 1; the version is a label.', ['version', 'node'], () => [
     [[VERSION, process.version], 1],
   ]);
@@ -22,11 +25,13 @@ export function processMetrics(): MetricSet {
     return (user + system) / 1e6;
   });
   set.gauge('uptime_seconds', 'Time since the process started.', () => process.uptime());
-  set.gauge('event_loop_delay_p99_ms', 'Delay of the event loop, 99th percentile since the start.', () =>
-    beyond(loop.percentile(99)),
+  set.gauge(
+    'event_loop_delay_p99_ms',
+    'Delay of the event loop, 99th percentile since the first scrape.',
+    () => beyond(() => loop.percentile(99)),
   );
-  set.gauge('event_loop_delay_max_ms', 'Longest delay of the event loop since the start.', () =>
-    beyond(loop.max),
+  set.gauge('event_loop_delay_max_ms', 'Longest delay of the event loop since the first scrape.', () =>
+    beyond(() => loop.max),
   );
   return set;
 }

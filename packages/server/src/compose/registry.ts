@@ -55,6 +55,12 @@ export class Registry {
     return this.#store?.address ?? '';
   }
 
+  /** Clients connected to the session of this process; 0 without one. */
+  get clients(): number {
+    const session = this.#roles.find(({ role }) => role === 'session');
+    return session?.role === 'session' ? session.tier.inspect.counts().connections : 0;
+  }
+
   /** True once a stop was asked for. */
   get stopping(): boolean {
     return this.#stopping !== null || this.#killed;
