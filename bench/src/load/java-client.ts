@@ -31,6 +31,8 @@ export interface FleetFaults {
   repeated: number;
   /** Pushes with an older version than the client had. */
   older: number;
+  /** All pushes: no fault, but what the others are to be compared with. */
+  pushes: number;
 }
 
 /** One client. */
@@ -138,6 +140,7 @@ export class JavaLikeClient {
   #pushed(frame: wire.Frame): void {
     const { dataId, version, count } = countPush(frame);
     const before = this.#seen.get(dataId);
+    this.#faults.pushes++;
     if (count === 0) this.#faults.empty++;
     if (before === undefined) {
       this.#seen.set(dataId, { count, version });

@@ -72,7 +72,7 @@ function servicesOf(client: number, count: number, step: number): number[] {
 }
 
 function noFaults(): FleetFaults {
-  return { shrunken: 0, empty: 0, repeated: 0, older: 0 };
+  return { shrunken: 0, empty: 0, repeated: 0, older: 0, pushes: 0 };
 }
 
 function rowsOf(name: string, phase: Phase, faults: FleetFaults, strict: boolean): Row[] {
@@ -87,6 +87,11 @@ function rowsOf(name: string, phase: Phase, faults: FleetFaults, strict: boolean
       note,
     },
     { what: `${name}: server CPU per registration`, value: phase.cpuEach, unit: 'us', budget: 60 },
+    {
+      what: `${name}: pushes per subscription`,
+      value: faults.pushes / (CLIENTS * WATCHES),
+      unit: '',
+    },
     { what: `${name}: pushes shorter than before`, value: faults.shrunken, unit: 'count', budget: 0 },
     { what: `${name}: empty pushes`, value: faults.empty, unit: 'count', budget: zero },
     { what: `${name}: pushes with an older version`, value: faults.older, unit: 'count', budget: 0 },
