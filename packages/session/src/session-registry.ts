@@ -9,6 +9,7 @@ import {
   type HybridClock,
   parseScope,
   type Scope,
+  stampToMs,
 } from '@sofa-registry/model';
 import type { Clock } from '@sofa-registry/runtime';
 import type { BaseRegister, PublisherRegister, SubscriberRegister } from '@sofa-registry/wire';
@@ -30,6 +31,8 @@ import type { WriteForwarder } from './write/write-forwarder.ts';
 export const BLOCKED_ATTRIBUTE = '!Blocked';
 /** Longest registerId, in UTF-16 units; official ones have 36. */
 export const REGISTER_ID_UNITS_MAX = 1024;
+/** A registration counts as sent just now for so long. */
+const FRESH_MS = 5000;
 const EVENT_UNREGISTER = 'UNREGISTER';
 const EVENT_REGISTER = 'REGISTER';
 
@@ -53,6 +56,8 @@ export interface RegistryParts {
 /** The registrations of one session. */
 export class SessionRegistry {
   readonly #parts: RegistryParts;
+  /** Hidden registrations whose client may have moved on, with the stamp that hid them. No more than there are publishers. */
+  readonly #silent = new Map<SessionPublisher, number>();
 
   constructor(parts: RegistryParts) {
     this.#parts = parts;
@@ -321,7 +326,7 @@ export class SessionRegistry {
    * stamp alone: clock skew; it is stamped anew while its client is connected (design section 4).
    */
   stale(write: PendingWrite, version: number, stamp: number): void {
-    const { store, stamps, forwarder, metrics } = this.#parts;
+    const { store, stamps } = this.#parts;
     const reachable = stamps.observe(stamp);
     const publisher = store.find(write.dataInfoId)?.publishers?.get(write.registerId);
     if (publisher === undefined || publisher.version !== write.version || publisher.stamp !== write.stamp)
@@ -332,10 +337,47 @@ export class SessionRegistry {
       return;
     }
     if (publisher.connection === null) return;
+    if (this.#fresh(publisher) || this.#spokeSince(publisher.connection, stamp)) {
+      this.#restamp(publisher);
+      return;
+    }
+    // An old registration of a connection that has been silent since the newer one was made: the client may have moved there and
+    // left this end half open. It must not take the publisher back unless the client shows that it is here.
+    store.hide(publisher);
+    this.#silent.set(publisher, stamp);
+  }
+
+  /** Looks whether clients of doubtful registrations have shown themselves; call it now and then. */
+  recheckSilent(): void {
+    for (const [publisher, stamp] of this.#silent) {
+      const { connection } = publisher;
+      if (connection === null || !publisher.hidden || !this.#parts.store.holds(publisher)) {
+        this.#silent.delete(publisher);
+      } else if (this.#spokeSince(connection, stamp)) {
+        this.#silent.delete(publisher);
+        this.#restamp(publisher);
+      }
+    }
+  }
+
+  #restamp(publisher: SessionPublisher): void {
+    const { store, stamps, forwarder, metrics } = this.#parts;
     metrics.writeRestamped.value++;
     const renewed: SessionPublisher = { ...publisher, stamp: stamps.next(), hidden: false };
     store.putPublisher(renewed);
     forwarder.publish(renewed);
+  }
+
+  /** True if the client sent this registration a moment ago, whatever other sessions' clocks say. */
+  #fresh(publisher: SessionPublisher): boolean {
+    return this.#parts.clock.wallMs() - stampToMs(publisher.stamp) < FRESH_MS;
+  }
+
+  /** True if bytes of the client arrived after a registration with `stamp` was accepted elsewhere. */
+  #spokeSince(connection: ClientConnection, stamp: number): boolean {
+    const { clock } = this.#parts;
+    const silentMs = clock.monoMs() - connection.channel.lastReceivedMonoMs;
+    return clock.wallMs() - silentMs > stampToMs(stamp);
   }
 
   #check(message: BaseRegister, versionNeeded: boolean): Verdict {

@@ -323,6 +323,7 @@ export class SessionServer {
 
   #chores(): void {
     const nowMs = this.#ports.clock.monoMs();
+    this.#registry.recheckSilent();
     this.#door.sweep();
     this.#engine.sweepSlow();
     this.#checkGate(nowMs);
