@@ -18,13 +18,6 @@ export interface Mutation {
 /** All of them. */
 export const MUTATIONS: readonly Mutation[] = [
   {
-    name: 'older-record-wins',
-    what: 'a data node takes a record whose version is older than the one it holds',
-    file: 'data/src/datum-store.ts',
-    find: 'if (order <= 0) return this.#stale(held.version, held.stamp);',
-    replace: '',
-  },
-  {
     name: 'skip-tombstone',
     what: 'a removal leaves no tombstone, so a delayed write brings the publisher back',
     file: 'data/src/datum-store.ts',
@@ -45,13 +38,6 @@ export const MUTATIONS: readonly Mutation[] = [
     find: `if (held.owner !== owner) return Outcome.ignored;
     if (compareRegisterVersion(version, stamp, held.version, held.stamp) < 0) return Outcome.ignored;`,
     replace: '',
-  },
-  {
-    name: 'answer-before-sessions-are-heard',
-    what: 'a leader without a copy answers reads at once',
-    file: 'data/src/held-slot.ts',
-    find: 'this.readable = complete;',
-    replace: 'this.readable = true;',
   },
   {
     name: 'first-session-is-enough',
@@ -98,17 +84,17 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'fail-over-to-anybody',
-    what: 'a slot whose leader died goes to a node without a copy',
+    what: 'a slot whose leader died goes to any node, with a copy or without',
     file: 'meta/src/core/slot-repair.ts',
-    find: 'const [heir] = heirs(plan, slot).sort((a, b) => better(plan, slot, a, b));',
-    replace: 'const heir = heirs(plan, slot).length > 99 ? 0 : undefined;',
+    find: 'if (heir !== undefined) plan.lead(slot, heir);',
+    replace: 'if (heir !== undefined) plan.lead(slot, (heir + 1) % plan.nodes.length);',
   },
   {
-    name: 'promote-stale-follower',
-    what: 'fail-over prefers the copy that is not complete',
+    name: 'restarted-leader-keeps-its-slots',
+    what: 'a data node that restarted empty leads on, although another has the data',
     file: 'meta/src/core/slot-repair.ts',
-    find: 'Number(rb?.complete ?? false) - Number(ra?.complete ?? false) ||',
-    replace: 'Number(ra?.complete ?? false) - Number(rb?.complete ?? false) ||',
+    find: 'if (!lost && !fresh(plan, leader)) {',
+    replace: 'if (!lost) {',
   },
   {
     name: 'lead-beyond-the-lease',
@@ -129,13 +115,6 @@ export const MUTATIONS: readonly Mutation[] = [
     what: 'a session applies a delta to whatever list it has',
     file: 'session/src/data/watched-datum.ts',
     find: "if (update.kind === UpdateKind.delta && update.from !== this.version) return 'gap';",
-    replace: '',
-  },
-  {
-    name: 'accept-older-lists',
-    what: 'a session replaces its list by one with a lower version',
-    file: 'session/src/data/watched-datum.ts',
-    find: "if (update.to < this.version) return 'stale';",
     replace: '',
   },
   {

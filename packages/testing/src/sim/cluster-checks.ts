@@ -105,8 +105,15 @@ export class ClusterChecks {
     this.#unique(table);
     // What only a meta has was not published, and may be forgotten.
     if (node.role === 'meta' || (this.#newest !== null && table.epoch <= this.#newest.epoch)) return;
-    if (this.#newest !== null) this.#follows(this.#newest, table);
+    // A table that died with all who had it, before it was stored, is as if it had never been.
+    if (this.#newest !== null && this.#remembered(this.#newest, before)) this.#follows(this.#newest, table);
     this.#newest = table;
+  }
+
+  #remembered(table: SlotTable, replaced: SlotTable | undefined): boolean {
+    if (replaced?.epoch === table.epoch) return true;
+    for (const node of this.#cluster.nodes.values()) if (tableOf(node)?.epoch === table.epoch) return true;
+    return false;
   }
 
   #unique(table: SlotTable): void {

@@ -15,6 +15,9 @@ export interface FaultDriverPorts {
   stopping(node: SimNode): void;
 }
 
+/** Time for resets to arrive, ms. */
+const RESETS_MS = 3;
+
 /** The driver. */
 export class FaultDriver {
   /** Faults that have begun, by kind. */
@@ -99,8 +102,7 @@ export class FaultDriver {
         network.reset(fault.node, fault.other === '' ? undefined : fault.other);
         return null;
       case 'clientsLost':
-        for (const client of this.#ports.clients()) network.reset(fault.node, client.host.name);
-        return null;
+        return this.#clientsLost(fault.node, fault.forMs);
       case 'roam':
         this.#roam(fault.client, fault.count);
         return null;
@@ -167,6 +169,23 @@ export class FaultDriver {
     return () => {
       end();
       host.clock.resume();
+    };
+  }
+
+  #clientsLost(node: string, forMs: number): (() => void) | null {
+    const { network, clock } = this.#world;
+    const clients = this.#ports.clients().map((client) => client.host.name);
+    for (const client of clients) network.reset(node, client);
+    if (forMs === 0) return null;
+    const pairs: [string, string][] = [];
+    for (const session of this.#cluster.of('session'))
+      for (const client of clients) pairs.push([client, session.name]);
+    // The resets get through, what comes after them does not.
+    clock.setTimer(RESETS_MS, () => {
+      for (const [client, session] of pairs) network.block(client, session);
+    });
+    return () => {
+      for (const [client, session] of pairs) network.unblock(client, session);
     };
   }
 

@@ -31,7 +31,7 @@ export type Fault = {
     }
   /** All connections of a node are reset, or those to one other. */
   | { readonly kind: 'reset'; readonly node: string; readonly other: string }
-  /** A session loses all client sockets at once. */
+  /** A session loses all client sockets at once; nobody gets back to it or another for `forMs`. */
   | { readonly kind: 'clientsLost'; readonly node: string }
   /** Clients change their address: their sessions do not notice that they are gone. */
   | { readonly kind: 'roam'; readonly client: number; readonly count: number }
@@ -180,7 +180,7 @@ class FaultDraw {
       case 'reset':
         return { atMs: at, forMs: 0, kind, node: this.#node(), other: this.#oneIn(2) ? '' : this.#node() };
       case 'clientsLost':
-        return { atMs: at, forMs: 0, kind, node: this.#node('session') };
+        return { atMs: at, forMs: this.#of([0, 0, 1500, 2500]), kind, node: this.#node('session') };
       case 'roam':
         return { atMs: at, forMs: 0, kind, client: this.#random.uint32(), count: this.#of([1, 1, 3, 8]) };
       case 'slowClient':

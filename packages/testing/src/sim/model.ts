@@ -29,6 +29,8 @@ export interface ModelHolds {
 /** What the model asks about the rest of the simulation. */
 export interface ModelWorld {
   nowMs(): number;
+  /** Client connections a session has open, as it sees it. */
+  openAt(session: string): number;
   /** Zone of a session. */
   zoneOf(session: string): string;
   /** True if bytes get through between the two, both ways, and the session runs. */
@@ -88,6 +90,8 @@ interface SessionState {
   stopping: boolean;
 }
 
+/** So many closes that leave a session without any connection count as many. */
+const ALL_CLOSED_MIN = 2;
 /** A wrong removal is excused by an absence at most so long ago: lists may be old by as much while faults go on. */
 const STALE_MS_MAX = 60_000;
 /** A way that is not sound for so long may have been given up by the session, without the client's knowledge. */
@@ -323,10 +327,10 @@ export class SimModel implements ModelClientEvents {
     const { graceMs, holdMs, massShare, massMin } = this.#holds;
     session.closes = session.closes.filter((atMs) => atMs > nowMs - graceMs + SLACK_MS);
     const closes = session.closes.length;
-    let open = 0;
-    for (const state of this.clients.values())
-      if (state.session === name && state.lostMs === Infinity) open++;
-    if (closes < massMin || closes < massShare * (open + closes) * 1.1) return;
+    // Half-open connections count for the session; it cannot know better.
+    const open = this.#world.openAt(name);
+    const crowd = closes >= massMin && closes >= massShare * (open + closes) * 1.1;
+    if (!crowd && (open > 0 || closes < ALL_CLOSED_MIN)) return;
     for (const state of this.clients.values()) {
       if (state.session !== name || state.lostMs < session.closes[0]) continue;
       for (const publication of state.client.publications.values()) {
