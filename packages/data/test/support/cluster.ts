@@ -72,7 +72,12 @@ export class TestCluster {
   #epoch = 0;
 
   get ports() {
-    return { clock: this.clock, random: seededRandom(this.#starts), network: this.network, logger: this.logger };
+    return {
+      clock: this.clock,
+      random: seededRandom(this.#starts),
+      network: this.network,
+      logger: this.logger,
+    };
   }
 
   /** Starts a data node with its own copy of nothing. */
