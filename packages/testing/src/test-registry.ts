@@ -141,7 +141,7 @@ class InProcessRegistry implements TestRegistry {
   }
 
   async restartData(): Promise<void> {
-    this.data.kill();
+    await this.data.kill();
     await this.#startData();
   }
 
@@ -211,7 +211,7 @@ class InProcessRegistry implements TestRegistry {
     const closing = Promise.all(this.#registries.map((registry) => registry.close()));
     await this.#until(closing);
     this.session?.kill();
-    this.data?.kill();
+    await this.data?.kill();
     this.meta?.kill();
     await this.#store?.close();
   }

@@ -90,20 +90,6 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: 'if (heir !== undefined) plan.lead(slot, (heir + 1) % plan.nodes.length);',
   },
   {
-    name: 'restarted-leader-keeps-its-slots',
-    what: 'a data node that restarted empty leads on, although another has the data',
-    file: 'meta/src/core/slot-repair.ts',
-    find: 'if (!lost && !fresh(plan, leader)) {',
-    replace: 'if (!lost) {',
-  },
-  {
-    name: 'lead-beyond-the-lease',
-    what: 'a meta goes on leading when its lease has run out',
-    file: 'meta/src/elector.ts',
-    find: 'return this.#leading && this.#clock.monoMs() < this.#leadUntilMs;',
-    replace: 'return this.#leading;',
-  },
-  {
     name: 'forget-the-epoch-check',
     what: 'a node takes over any slot table it is sent',
     file: 'cluster/src/cluster-view.ts',

@@ -409,7 +409,7 @@ export class SimModel implements ModelClientEvents {
     if (publisher === undefined) return;
     if (!publisher.publication.wanted) {
       // While copies may be lost its session may have it still, half open, and give it back.
-      if (!this.#world.dataAtRisk()) state.gone.add(key);
+      if (!this.#world.dataAtRisk() && !this.#mayReturn(publisher)) state.gone.add(key);
       return;
     }
     if (torn || publisher.presence.excusedWithin(sinceMs, nowMs)) return;
@@ -419,6 +419,12 @@ export class SimModel implements ModelClientEvents {
       'I6',
       `${where}: ${kind} list, ${key} (of ${owner.name} at ${owner.session || 'no session'}) is missing; before: v${before?.version} ${before === null ? '' : viewText(before)}`,
     );
+  }
+
+  /** What its owner took back while it was cut off may still be registered, and withdrawn, when it is back. */
+  #mayReturn(publisher: Publisher): boolean {
+    const state = this.clients.get(publisher.client.name);
+    return state !== undefined && (state.lostMs !== Infinity || state.unsoundMs !== Infinity);
   }
 
   #emptyFirst(where: string, subscription: ModelSubscription, zone: string, nowMs: number): void {

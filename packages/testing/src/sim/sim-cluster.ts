@@ -2,7 +2,7 @@
  * A simulated cluster: metas over one shared memory store, data nodes, sessions. Nodes are started, killed, stopped, paused by
  * name; a restart is another process at the same address.
  */
-import { type ManualClock, type Random, seededRandom } from '@sofa-registry/runtime';
+import { type Random, seededRandom } from '@sofa-registry/runtime';
 import { isStoreError, MemoryStoreBackend } from '@sofa-registry/store';
 import type { SimHost, SimWorld } from './sim-host.ts';
 import { SimHost as Host } from './sim-host.ts';
@@ -244,5 +244,3 @@ export function metaOf(node: SimNode): Extract<SimServer, { role: 'meta' }>['ser
 export function fork(random: Random): Random {
   return seededRandom(random.uint32());
 }
-
-export type { ManualClock };

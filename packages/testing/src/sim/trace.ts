@@ -56,6 +56,6 @@ export function traceText(line: TraceLine): string {
 function fieldText(fields: Record<string, unknown> | undefined): string {
   if (fields === undefined) return '';
   return Object.entries(fields)
-    .map(([key, value]) => ` ${key}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
+    .map(([key, value]) => ` ${key}=${JSON.stringify(value)}`)
     .join('');
 }
