@@ -135,14 +135,19 @@ export class ReplicaFeeds {
     this.#due.delete(link);
   }
 
-  /** A table was applied: who follows no more is fed no more; a new leader still gets the rest. */
+  /**
+   * A table was applied: who follows no more is fed no more, and is told so; a new leader still gets the rest. Untold, a node that
+   * missed this table and hears of a later one, in which it follows again, would believe that it had been in step all the time.
+   */
   tableApplied(): void {
     for (const [link, feeds] of this.#links) {
       const address = link.node?.address ?? '';
+      const ended: number[] = [];
       for (const [id, { slot }] of feeds) {
         const wanted = slot.role === 'leader' ? slot.followers.includes(address) : slot.leader === address;
-        if (!wanted || slot.store === null) feeds.delete(id);
+        if (!wanted || slot.store === null) ended.push(id);
       }
+      this.#tellBehind(link, feeds, ended);
     }
   }
 
