@@ -104,8 +104,12 @@ export class SessionServer {
     this.#tag = random.uint32();
     this.#compressor = ports.compressor ?? zlibCompressor();
     this.#store = new RegistrationStore(config.slotConfig.slotCount);
-    const { holdMs, restartBackShare, restartSettleMs } = this.#settings;
-    this.#gate = new RestartGate({ holdMs, backShare: restartBackShare, settleMs: restartSettleMs });
+    const { restartHoldMs, restartBackShare, restartSettleMs } = this.#settings;
+    this.#gate = new RestartGate({
+      holdMs: restartHoldMs,
+      backShare: restartBackShare,
+      settleMs: restartSettleMs,
+    });
     this.#meta = this.#makeMeta();
     this.#engine = this.#makeEngine();
     this.#data = this.#makeDataSide();

@@ -142,7 +142,7 @@ describe('everything restarts', () => {
     const consumer = await cluster.client();
     await cluster.run(consumer.subscribe({ dataId: 's', registId: 's1' }));
     await providers(3);
-    await cluster.clock.advance(9000);
+    await cluster.clock.advance(14_000);
     expect(consumer.pushes).toHaveLength(0);
     await cluster.clock.advance(1300);
     expect(consumer.list('s1')).toHaveLength(3);
