@@ -12,6 +12,7 @@ import { stablePorts } from './ports.ts';
 const HOST = '127.0.0.1';
 const PROXY_HOST = '127.0.0.2';
 const POLL_MS = 20;
+const START_OUTPUT_CHARS = 3_000;
 
 /** One node; its process may change. */
 export interface ClusterNode {
@@ -67,8 +68,9 @@ export class Cluster {
       for (let i = 1; i <= options.sessions; i++) await cluster.#add(`session-${i}`, 'session');
       await cluster.healthy();
     } catch (error) {
+      const output = cluster.output(START_OUTPUT_CHARS);
       await cluster.stop();
-      throw error;
+      throw new Error(`the cluster did not start\n${output}`, { cause: error });
     }
     return cluster;
   }
