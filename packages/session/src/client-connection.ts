@@ -32,6 +32,8 @@ export class ClientConnection {
   parked: PushTarget[] = [];
   /** Publishers, subscribers and watchers held. */
   registrations = 0;
+  /** True once it has held something. */
+  hadRegistrations = false;
   closed = false;
 
   constructor(channel: BoltChannel<ClientConnection>) {
@@ -39,5 +41,10 @@ export class ClientConnection {
     this.address = channel.remoteAddress;
     const at = this.address.lastIndexOf(':');
     this.host = at < 0 ? this.address : this.address.slice(0, at);
+  }
+
+  /** True if the client has taken back, or moved elsewhere, all it had here: its close is no lost socket. */
+  get saidGoodbye(): boolean {
+    return this.hadRegistrations && this.registrations === 0;
   }
 }

@@ -111,7 +111,7 @@ export class RegistrationStore {
     if (connection !== null) {
       connection.publishers ??= new Set();
       connection.publishers.add(publisher);
-      connection.registrations++;
+      holdOneMore(connection);
     }
     return held;
   }
@@ -191,7 +191,7 @@ export class RegistrationStore {
     service.subscribers ??= new Map();
     if (!service.subscribers.has(subscriber.registerId)) this.counts.subscribers++;
     service.subscribers.set(subscriber.registerId, subscriber);
-    connection.registrations++;
+    holdOneMore(connection);
   }
 
   /** Removes a subscriber if it is the one held. The entry stays: its datum lingers. */
@@ -214,7 +214,7 @@ export class RegistrationStore {
     this.counts.watchers++;
     connection.watchers ??= new Set();
     connection.watchers.add(watcher);
-    connection.registrations++;
+    holdOneMore(connection);
   }
 
   /** Removes a watcher that is held. */
@@ -239,4 +239,9 @@ export class RegistrationStore {
     if (fromVersion > 0) interests.remove(service.hash, '', fromVersion, 0);
     if (toVersion > 0) interests.add(service.hash, '', toVersion, 0);
   }
+}
+
+function holdOneMore(connection: ClientConnection): void {
+  connection.registrations++;
+  connection.hadRegistrations = true;
 }

@@ -319,8 +319,7 @@ export class SessionServer {
   }
 
   #clientClosed(connection: ClientConnection): void {
-    // A client that took back all it had has said goodbye: it is no sign that sockets are being lost.
-    const saidGoodbye = connection.registrations === 0;
+    const { saidGoodbye } = connection;
     const publishers = this.#registry.connectionClosed(connection);
     // While we stop, closes are our doing: data nodes keep the publishers until they are registered elsewhere or the lease ends.
     if (this.#phase !== 'serving' || saidGoodbye) return;

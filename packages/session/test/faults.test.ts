@@ -97,6 +97,36 @@ describe('a client goes away', () => {
     expect(cluster.session.inspect.held()).toEqual([]);
   });
 
+  it('right after many that had taken back all they had: those were no lost sockets, and it leaves after the grace', async () => {
+    cluster = await TestCluster.start();
+    const clients = await providers(21);
+    const consumer = await cluster.client();
+    await cluster.run(consumer.subscribe({ dataId: 's', registId: 's1' }));
+    for (let i = 1; i < clients.length; i++) {
+      const registration = { dataId: 's', registId: `p${i}`, eventType: 'UNREGISTER', version: 2 };
+      await cluster.run(clients[i].publish(registration, []));
+    }
+    await cluster.clock.advance(5000);
+    expect(consumer.list('s1')).toEqual(['v0']);
+    for (let i = 1; i < clients.length; i++) clients[i].channel.destroy('closed');
+    clients[0].channel.destroy('killed');
+    await cluster.clock.advance(550);
+    expect(consumer.list('s1')).toEqual([]);
+    expect(cluster.metric('mass_close_total')).toBe(0);
+  });
+
+  it('with many others before anything was registered there: sockets are being lost, and it stays listed', async () => {
+    cluster = await TestCluster.start();
+    const [provider] = await providers(1);
+    const consumer = await cluster.client();
+    await cluster.run(consumer.subscribe({ dataId: 's', registId: 's1' }));
+    await cluster.clock.advance(1000);
+    for (let i = 0; i < 20; i++) (await cluster.client()).channel.destroy('lost');
+    provider.channel.destroy('lost');
+    await cluster.clock.advance(5000);
+    expect(consumer.list('s1')).toEqual(['v0']);
+  });
+
   it('with many others for good: subscribers are told within the hold', async () => {
     cluster = await TestCluster.start();
     const clients = await providers(30);

@@ -103,6 +103,13 @@ const SLACK_MS = 150;
 /** How long an acknowledged publication may take to be visible to a first push. */
 const FIRST_PUSH_MS = 5000;
 
+/** True if the client has a registration that it has not taken back. */
+function holdsAnything(client: ModelClient): boolean {
+  for (const { wanted } of client.publications.values()) if (wanted) return true;
+  for (const { wanted } of client.subscriptions.values()) if (wanted) return true;
+  return false;
+}
+
 /** The model. */
 export class SimModel implements ModelClientEvents {
   readonly clients = new Map<string, ClientState>();
@@ -179,7 +186,8 @@ export class SimModel implements ModelClientEvents {
     if (state === undefined) return;
     const nowMs = this.#world.nowMs();
     const session = this.#session(state.session);
-    session.closes.push(nowMs);
+    // A client that holds nothing has said goodbye: its close is no sign that sockets are being lost.
+    if (holdsAnything(client)) session.closes.push(nowMs);
     if (state.lostMs !== Infinity) return;
     const hold = session.stopping ? this.#holds.holdMs : this.#holds.graceMs;
     this.#lost(state, nowMs, hold, `lost ${state.session}`);
