@@ -5,3 +5,11 @@ export { MetaLink, type MetaLinkOptions, type SlotReport } from './meta-link.ts'
 export { CLUSTER_METRICS } from './metrics.ts';
 export { PeerLink, type PeerLinkEvents, type PeerLinkOptions } from './peer-link.ts';
 export type { ClusterPorts } from './ports.ts';
+export {
+  completeTunables,
+  type NodeConfig,
+  type Setting,
+  setting,
+  type SettingTable,
+  type Tunables,
+} from './setting.ts';

@@ -13,8 +13,6 @@ export {
   DATA_DEFAULTS,
   DATA_SETTINGS,
   type DataConfig,
-  type DataSettingName,
   type DataTunables,
   dataTunables,
-  type Setting,
 } from './settings.ts';

@@ -2,29 +2,7 @@
  * Tunables of a data node. Flat scalars: the server builds its keys `data.<name>` from {@link DATA_SETTINGS}, and
  * {@link DATA_DEFAULTS} derives from it.
  */
-import type { HostPort, SlotConfig } from '@sofa-registry/model';
-
-/** One tunable: default, bounds and meaning. */
-export interface Setting<T extends number | string | boolean = number> {
-  readonly default: T;
-  readonly min?: number;
-  readonly max?: number;
-  readonly unit: string;
-  readonly doc: string;
-  /** Feature id (Fnnn) or reference page and section; 'design' when it is ours. */
-  readonly source: string;
-}
-
-function setting(
-  value: number,
-  min: number,
-  max: number,
-  unit: string,
-  doc: string,
-  source: string,
-): Setting {
-  return Object.freeze({ default: value, min, max, unit, doc, source });
-}
+import { completeTunables, type NodeConfig, setting, type Tunables } from '@sofa-registry/cluster';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -296,36 +274,16 @@ export const DATA_SETTINGS = Object.freeze({
   ),
 });
 
-/** Names of the tunables. */
-export type DataSettingName = keyof typeof DATA_SETTINGS;
 /** Values of all tunables. */
-export type DataTunables = { readonly [K in DataSettingName]: number };
-
-/** The defaults of {@link DATA_SETTINGS}. */
-export const DATA_DEFAULTS: DataTunables = Object.freeze(
-  Object.fromEntries(Object.entries(DATA_SETTINGS).map(([name, entry]) => [name, entry.default])),
-) as DataTunables;
-
-/** Everything a data node is told at its start. */
-export interface DataConfig extends Partial<DataTunables> {
-  /** Where to listen; port 0 = any. */
-  readonly listen: HostPort;
-  /** `host:port` under which others reach it; '' = the bound address. */
-  readonly advertise: string;
-  /** Advertised `host:port` of the HTTP port; '' = none. */
-  readonly httpAddress: string;
-  /** Addresses of metas. */
-  readonly metas: readonly string[];
-  /** Placement label; '' = none. */
-  readonly zone: string;
-  readonly dataCenter: string;
-  readonly slotConfig: SlotConfig;
-}
+export type DataTunables = Tunables<typeof DATA_SETTINGS>;
 
 /** The tunables of a configuration, completed with the defaults. */
 export function dataTunables(config: Partial<DataTunables>): DataTunables {
-  const tunables: Record<string, number> = {};
-  for (const name of Object.keys(DATA_SETTINGS) as DataSettingName[])
-    tunables[name] = config[name] ?? DATA_SETTINGS[name].default;
-  return Object.freeze(tunables) as DataTunables;
+  return completeTunables(DATA_SETTINGS, config);
 }
+
+/** The defaults of {@link DATA_SETTINGS}. */
+export const DATA_DEFAULTS: DataTunables = dataTunables({});
+
+/** Everything a data node is told at its start. */
+export interface DataConfig extends NodeConfig, Partial<DataTunables> {}

@@ -19,6 +19,5 @@ export {
   META_SETTINGS,
   type MetaConfig,
   type MetaTunables,
-  type Setting,
   tunablesOf,
 } from './settings.ts';

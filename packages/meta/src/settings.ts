@@ -1,27 +1,5 @@
 /** Tunables of a meta node. Flat scalars: the server builds its keys `meta.<name>` from {@link META_SETTINGS}. */
-import type { HostPort, SlotConfig } from '@sofa-registry/model';
-
-/** One tunable: default, bounds and meaning. */
-export interface Setting<T extends number | string | boolean = number> {
-  readonly default: T;
-  readonly min?: number;
-  readonly max?: number;
-  readonly unit: string;
-  readonly doc: string;
-  /** Feature id (Fnnn) or reference page and section; 'design' when it is ours. */
-  readonly source: string;
-}
-
-function setting(
-  value: number,
-  min: number,
-  max: number,
-  unit: string,
-  doc: string,
-  source: string,
-): Setting {
-  return Object.freeze({ default: value, min, max, unit, doc, source });
-}
+import { completeTunables, type NodeConfig, setting, type Tunables } from '@sofa-registry/cluster';
 
 /** Every tunable of a meta node. */
 export const META_SETTINGS = Object.freeze({
@@ -159,34 +137,15 @@ export const META_SETTINGS = Object.freeze({
 });
 
 /** Values of all tunables. */
-export type MetaTunables = { readonly [K in keyof typeof META_SETTINGS]: number };
+export type MetaTunables = Tunables<typeof META_SETTINGS>;
+
+/** The tunables of a configuration, completed with the defaults. */
+export function tunablesOf(config: Partial<MetaTunables>): MetaTunables {
+  return completeTunables(META_SETTINGS, config);
+}
 
 /** Default of every tunable. */
-export const META_DEFAULTS: MetaTunables = Object.freeze(
-  Object.fromEntries(Object.entries(META_SETTINGS).map(([name, { default: value }]) => [name, value])),
-) as MetaTunables;
+export const META_DEFAULTS: MetaTunables = tunablesOf({});
 
 /** Complete, validated configuration of one meta. */
-export interface MetaConfig extends Partial<MetaTunables> {
-  /** Internal port to open; port 0 = any free one. */
-  readonly listen: HostPort;
-  /** `host:port` that other nodes are told; '' = the bound one. */
-  readonly advertise: string;
-  /** `host:port` of this node's HTTP port, for the node lists. */
-  readonly httpAddress: string;
-  /** `host:port` of all metas known at the start; this one may be among them. */
-  readonly metas: readonly string[];
-  readonly zone: string;
-  readonly dataCenter: string;
-  readonly slotConfig: SlotConfig;
-}
-
-/** Fills in the defaults. */
-export function tunablesOf(config: Partial<MetaTunables>): MetaTunables {
-  const out: Record<string, number> = { ...META_DEFAULTS };
-  for (const name of Object.keys(META_SETTINGS) as (keyof MetaTunables)[]) {
-    const value = config[name];
-    if (value !== undefined) out[name] = value;
-  }
-  return Object.freeze(out) as unknown as MetaTunables;
-}
+export interface MetaConfig extends NodeConfig, Partial<MetaTunables> {}

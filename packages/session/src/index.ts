@@ -16,7 +16,5 @@ export {
   SESSION_DEFAULTS,
   SESSION_SETTINGS,
   type SessionConfig,
-  type SessionSettingName,
   type SessionTunables,
-  type Setting,
 } from './settings.ts';
