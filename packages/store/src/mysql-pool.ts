@@ -4,6 +4,7 @@
  * has a timeout for that; MySQL has none.) Values go in as hexadecimal literals only, so no quoting rule can matter.
  */
 import { errorText, StoreError } from './errors.ts';
+import { foreignTables, notAdmitted, unavailable, unconfirmed } from './refusals.ts';
 import type { StoreClock } from './ports.ts';
 import type { SqlAddress } from './store-address.ts';
 import { withDeadline } from './waiting.ts';
@@ -194,18 +195,10 @@ export class MysqlPool {
     const { errno = 0, sqlState } = error as MyError;
     const text = errorText(error);
     if (CONFIG_ERRNOS.has(errno)) {
-      return new StoreError(
-        'SR_STORE_CONFIG',
-        `${this.where} refused (${text}): check database, user and rights`,
-        error,
-      );
+      return notAdmitted(this.where, error);
     }
     if (SCHEMA_ERRNOS.has(errno)) {
-      return new StoreError(
-        'SR_STORE_SCHEMA',
-        `${this.where}: the tables of the store are not as expected (${text})`,
-        error,
-      );
+      return foreignTables(this.where, error);
     }
     // With a sqlState the server itself refused a statement, and COMMIT is the last one.
     const refused = sqlState !== undefined && !BROKEN_ERRNOS.has(errno);
@@ -213,14 +206,10 @@ export class MysqlPool {
   }
 
   private away(why: string, cause?: unknown): StoreError {
-    return new StoreError(
-      'SR_STORE_UNAVAILABLE',
-      `${this.where} does not answer (${why}); nothing was done`,
-      cause,
-    );
+    return unavailable(this.where, why, cause);
   }
 
   private lost(why: string, cause?: unknown): StoreError {
-    return new StoreError('SR_STORE_UNKNOWN', `${this.where} did not confirm a write (${why})`, cause);
+    return unconfirmed(this.where, why, cause);
   }
 }

@@ -4,6 +4,7 @@
  * cannot block its successor for longer.
  */
 import { errorText, StoreError } from './errors.ts';
+import { foreignTables, notAdmitted, unavailable, unconfirmed } from './refusals.ts';
 import type { StoreClock } from './ports.ts';
 import type { SqlAddress } from './store-address.ts';
 import { withDeadline } from './waiting.ts';
@@ -207,33 +208,21 @@ export class PostgresPool {
     const state = typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : '';
     const text = errorText(error);
     if (CONFIG_STATES.test(state)) {
-      return new StoreError(
-        'SR_STORE_CONFIG',
-        `${this.where} refused (${text}): check database, user and rights`,
-        error,
-      );
+      return notAdmitted(this.where, error);
     }
     if (SCHEMA_STATES.test(state)) {
-      return new StoreError(
-        'SR_STORE_SCHEMA',
-        `${this.where}: the tables of the store are not as expected (${text})`,
-        error,
-      );
+      return foreignTables(this.where, error);
     }
     if (committing && (state === '' || BROKEN_STATES.test(state))) return this.lost(text, error);
     return this.away(text, error);
   }
 
   private away(why: string, cause?: unknown): StoreError {
-    return new StoreError(
-      'SR_STORE_UNAVAILABLE',
-      `${this.where} does not answer (${why}); nothing was done`,
-      cause,
-    );
+    return unavailable(this.where, why, cause);
   }
 
   private lost(why: string, cause?: unknown): StoreError {
-    return new StoreError('SR_STORE_UNKNOWN', `${this.where} did not confirm a write (${why})`, cause);
+    return unconfirmed(this.where, why, cause);
   }
 }
 

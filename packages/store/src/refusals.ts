@@ -1,5 +1,5 @@
 /** The refusals every backend words alike. */
-import { StoreError } from './errors.ts';
+import { errorText, StoreError } from './errors.ts';
 import { STORE_LIMITS } from './limits.ts';
 
 /** Compare-and-set lost. `found` is the version that is there, 0 for none. */
@@ -31,5 +31,35 @@ export function tooManyRecords(log: string): StoreError {
   return new StoreError(
     'SR_STORE_TOO_LARGE',
     `log "${log}" holds ${STORE_LIMITS.recordsMax} records, the most it may`,
+  );
+}
+
+/** A server that cannot be reached or did not answer in time; `where` names it without credentials. Nothing was done. */
+export function unavailable(where: string, why: string, cause?: unknown): StoreError {
+  return new StoreError('SR_STORE_UNAVAILABLE', `${where} does not answer (${why}); nothing was done`, cause);
+}
+
+/** A write whose outcome nobody can tell. */
+export function unconfirmed(where: string, why: string, cause?: unknown): StoreError {
+  return new StoreError('SR_STORE_UNKNOWN', `${where} did not confirm a write (${why})`, cause);
+}
+
+/** A server that does not let us in, or not into this database. */
+export function notAdmitted(where: string, error: unknown): StoreError {
+  const text = errorText(error);
+  return new StoreError(
+    'SR_STORE_CONFIG',
+    `${where} refused (${text}): check database, user and rights`,
+    error,
+  );
+}
+
+/** Tables that are not ours, or not of this release. */
+export function foreignTables(where: string, error: unknown): StoreError {
+  const text = errorText(error);
+  return new StoreError(
+    'SR_STORE_SCHEMA',
+    `${where}: the tables of the store are not as expected (${text})`,
+    error,
   );
 }
