@@ -9,6 +9,7 @@ import {
   Compare,
   CopyData,
   CopyList,
+  EMPTY,
   Fetch,
   Follow,
   Forget,
@@ -17,6 +18,7 @@ import {
   Hello,
   Interests,
   Listing,
+  Relay,
   WireError,
   WriteBatch,
 } from '@sofa-registry/wire';
@@ -35,6 +37,7 @@ import type { DataTunables } from './settings.ts';
 import { SlotBoard } from './slot-board.ts';
 import { ReplicaFeeds } from './replica-feed.ts';
 import { ReplicaFollower } from './replica-follower.ts';
+import { RequestRelay } from './relay.ts';
 import { ReplicaSource } from './replica-source.ts';
 import { Sweeper } from './sweeper.ts';
 import { WriteHandler } from './write-handler.ts';
@@ -82,13 +85,16 @@ export class DataNode implements BoltHandler<Link> {
     );
     this.#feeds = new ReplicaFeeds(state, this.board);
     this.#source = new ReplicaSource(state, this.#feeds);
-    this.#follower = new ReplicaFollower(state, this.board);
+    this.#follower = new ReplicaFollower(state, this.board, (channel, frame) =>
+      this.#relayed(channel, frame),
+    );
     this.#links = new LinkTable(state, {
       joined: (link) => this.#joined(link),
       left: (link) => this.#left(link),
     });
-    this.#writes = new WriteHandler(state, this.board);
-    this.#fetches = new FetchHandler(state, this.#notifier, this.#parked);
+    const relay = new RequestRelay(state);
+    this.#writes = new WriteHandler(state, this.board, this.#parked, relay);
+    this.#fetches = new FetchHandler(state, this.#notifier, this.#parked, relay);
     this.#compares = new CompareHandler(state, this.board, this.#notifier, this.#parked);
     this.#leases = new LeaseKeeper(state);
     this.#sweeper = new Sweeper(state);
@@ -203,6 +209,20 @@ export class DataNode implements BoltHandler<Link> {
       default:
         return false;
     }
+  }
+
+  /** sr.Relay: a session's request that came to the old leader of a slot. */
+  #relayed(channel: BoltChannel, frame: Frame): void {
+    const { processId, className, content } = Relay.decode(frame.content);
+    for (const link of this.state.links) {
+      if (link.processId !== processId || link.owner === null) continue;
+      const request: Frame = { ...frame, className, header: EMPTY, content };
+      if (className === WriteBatch.className) this.#writes.handle(link, link.owner, request, channel);
+      else if (className === Fetch.className) this.#fetches.handle(link, request, channel);
+      else break;
+      return;
+    }
+    channel.respondError(frame, BoltStatus.error);
   }
 
   #fromData(link: Link, frame: Frame): boolean {

@@ -19,6 +19,7 @@ import type { Link } from './link.ts';
 import type { NodeState } from './node-state.ts';
 import type { Notifier } from './notifier.ts';
 import type { ParkedRequests } from './parked.ts';
+import type { AnswerTo, RelayPart, RequestRelay } from './relay.ts';
 import type { SlotStore } from './slot-store.ts';
 
 type FetchItem = MessageOf<typeof Fetch>['items'][number];
@@ -27,26 +28,39 @@ interface FetchAnswer {
   readonly code: AccessCode;
   readonly update: StoredUpdate | null;
 }
+type RelayedAnswer = MessageOf<typeof FetchReply>['items'][number];
+/** A message and what is needed to answer it later. */
+interface Request {
+  readonly link: Link;
+  readonly fetch: MessageOf<typeof Fetch>;
+  readonly to: AnswerTo;
+  /** Without content. */
+  readonly head: Frame;
+}
+const NOT_RELAYED: ReadonlyMap<number, RelayedAnswer> = new Map();
 
 /** Answers reads. */
 export class FetchHandler {
   readonly #state: NodeState;
   readonly #notifier: Notifier;
   readonly #parked: ParkedRequests;
+  readonly #relay: RequestRelay;
 
-  constructor(state: NodeState, notifier: Notifier, parked: ParkedRequests) {
+  constructor(state: NodeState, notifier: Notifier, parked: ParkedRequests, relay: RequestRelay) {
     this.#state = state;
     this.#notifier = notifier;
     this.#parked = parked;
+    this.#relay = relay;
   }
 
-  handle(link: Link, frame: Frame): void {
+  handle(link: Link, frame: Frame, to: AnswerTo = link.channel): void {
     const { metrics } = this.#state;
     const fetch = Fetch.decode(frame.content);
     metrics.fetches.value += fetch.items.length;
     noteEpoch(this.#state, fetch.tableEpoch);
     if (fetch.items.length > FETCH_ITEMS_MAX) metrics.limit('fetch_items').value++;
-    if (!this.#mustWait(fetch) || !this.#park(link, frame, fetch)) this.#answer(link, frame, fetch);
+    const request = { link, fetch, to, head: { ...frame, header: EMPTY, content: EMPTY } };
+    if (!this.#mustWait(fetch) || !this.#park(request)) this.#proceed(request);
   }
 
   forget(link: Link, frame: Frame): void {
@@ -55,15 +69,14 @@ export class FetchHandler {
       link.interests.remove(slotOf(dataInfoId, slotCount), dataInfoId);
   }
 
-  #park(link: Link, frame: Frame, fetch: MessageOf<typeof Fetch>): boolean {
+  #park(request: Request): boolean {
     const { metrics, tunables } = this.#state;
-    const head: Frame = { ...frame, header: EMPTY, content: EMPTY };
     const parked = this.#parked.park({
-      link,
+      link: request.link,
       deadlineMs: this.#state.nowMs() + tunables.parkedReadMs,
       attempt: (final) => {
-        if (!final && this.#mustWait(fetch)) return false;
-        this.#answer(link, head, fetch);
+        if (!final && this.#mustWait(request.fetch)) return false;
+        this.#proceed(request);
         return true;
       },
     });
@@ -86,19 +99,51 @@ export class FetchHandler {
     return false;
   }
 
-  #answer(link: Link, frame: Frame, fetch: MessageOf<typeof Fetch>): void {
+  /** Answers, when the new leaders of slots that were just handed over have said their part. */
+  #proceed(request: Request): void {
+    const { link, fetch, to } = request;
+    // What another node passed on goes no further.
+    const parts = to === link.channel ? this.#relay.parts(fetch.items, fetch.items.keys()) : [];
+    if (parts.length === 0) {
+      this.#answer(request, NOT_RELAYED);
+      return;
+    }
+    // Our own table, so that a new leader that has not got it yet lets the request wait.
+    const { tableEpoch } = this.#state;
+    const relayed = new Map<number, RelayedAnswer>();
+    let open = parts.length;
+    const answered = ({ indices }: RelayPart, reply: Frame | null): void => {
+      if (reply !== null) {
+        const { clock, items } = FetchReply.decode(reply.content);
+        this.#state.observe(clock);
+        for (let i = 0; i < items.length && i < indices.length; i++) relayed.set(indices[i], items[i]);
+      }
+      if (--open === 0) this.#answer(request, relayed);
+    };
+    for (const part of parts) {
+      const items = part.indices.map((index) => fetch.items[index]);
+      this.#relay.send(link, { part, answered }, Fetch.className, Fetch.encode({ tableEpoch, items }));
+    }
+  }
+
+  #answer({ link, fetch, to, head }: Request, relayed: ReadonlyMap<number, RelayedAnswer>): void {
     const { tableEpoch } = fetch;
     const { hybrid, tunables } = this.#state;
-    const answers: FetchAnswer[] = [];
+    const answers: (FetchAnswer | RelayedAnswer)[] = [];
     let room = tunables.fetchReplyBytesMax;
     for (let i = 0; i < fetch.items.length; i++) {
-      const item = fetch.items[i];
-      const answer = this.#one(link, item, tableEpoch, i < FETCH_ITEMS_MAX, room, i === 0);
+      const passed = relayed.get(i);
+      if (passed !== undefined) {
+        // Bounded by the room of the node that read it: two such answers fit a frame.
+        answers.push(passed);
+        continue;
+      }
+      const answer = this.#one(link, fetch.items[i], tableEpoch, i < FETCH_ITEMS_MAX, room, i === 0);
       if (answer.update !== null) room -= sizeOf(answer.update);
       answers.push(answer);
     }
     const reply = { tableEpoch: this.#state.tableEpoch, clock: hybrid.last, items: answers };
-    link.channel.respond(frame, FetchReply.className, FetchReply.encode(reply));
+    to.respond(head, FetchReply.className, FetchReply.encode(reply));
   }
 
   #one(

@@ -61,6 +61,10 @@ export class HeldSlot {
   damaged = false;
   /** Leader epoch another node claimed for the slot; at or above our own we do not lead any more, whatever our table says. */
   fencedBelow = 0;
+  /** Address of the node this one handed the slot over to, '' = none. */
+  heir = '';
+  /** Until when requests that still come here are passed on to it, monotonic ms. */
+  heirUntilMs = 0;
 
   constructor(id: number) {
     this.id = id;
@@ -84,6 +88,13 @@ export class HeldSlot {
     this.firstHeardMs = -1;
     this.heard.clear();
     this.handOverUntilMs = 0;
+    this.heir = '';
+  }
+
+  /** Another node leads from now on. */
+  handedTo(heir: string, untilMs: number): void {
+    this.heir = heir;
+    this.heirUntilMs = untilMs;
   }
 
   /** Is no longer leader. */

@@ -55,6 +55,21 @@ export class DataMetrics {
   readonly fetchedFull = this.#fetched.with('full');
   readonly readsParked = this.set.counter('reads_parked_total', 'Reads that waited for their slot', 'F148');
   readonly readsRefused = this.set.counter('reads_refused_total', 'dataInfoIds not answered', 'F147');
+  readonly writesParked = this.set.counter(
+    'writes_parked_total',
+    'Write batches that waited for the slot table of their sender',
+    'F148',
+  );
+  readonly relayed = this.set.counter(
+    'relayed_total',
+    'Reads and writes passed on to the node the slot was handed over to',
+    'F181',
+  );
+  readonly relaysFailed = this.set.counter(
+    'relays_failed_total',
+    'Those that got no answer and were refused',
+    'F181',
+  );
   readonly #notices = this.set.counterVec('notices_total', 'Change notices sent', ['kind'], 'F122');
   readonly noticesDelta = this.#notices.with('delta');
   readonly noticesVersion = this.#notices.with('version');

@@ -105,7 +105,7 @@ export class ReplicaFeeds {
     const slots = message.slots.map(({ slot: id, leaderEpoch }) => {
       const refused = { slot: id, code: AccessCode.moved as number, sequence: 0 };
       if (id >= this.#state.slots.length) return refused;
-      this.#board.fence(this.#state.slots[id], leaderEpoch);
+      this.#board.fence(this.#state.slots[id], leaderEpoch, link.node?.address ?? '');
       const feed = this.#links.get(link)?.get(id);
       if (feed === undefined || feed.store.stream !== feed.stream) return refused;
       return { slot: id, code: AccessCode.accept as number, sequence: feed.store.sequence };

@@ -20,6 +20,7 @@ import {
   type HelloReply,
   type MessageOf,
   OpKind,
+  Relay,
   Ops,
   type ReplicaOp,
 } from '@sofa-registry/wire';
@@ -32,6 +33,8 @@ import type { SlotStore } from './slot-store.ts';
 
 /** A link nobody needs any more is kept for so long, in ms: slots come back, and hand-overs end. */
 const LINGER_MS = 5000;
+
+type Relayed = (channel: BoltChannel, frame: Frame) => void;
 
 /** One slot as it is followed. */
 class Following {
@@ -64,6 +67,7 @@ interface Peer {
 export class ReplicaFollower implements PeerLinkEvents {
   readonly #state: NodeState;
   readonly #board: SlotBoard;
+  readonly #relayed: Relayed;
   readonly #peers = new Map<string, Peer>();
   readonly #following = new Map<number, Following>();
   /** Slots to ask an old leader for, by its address; asked together at the end of the turn. */
@@ -73,9 +77,11 @@ export class ReplicaFollower implements PeerLinkEvents {
   #retryTimer: Timer | null = null;
   #stopped = false;
 
-  constructor(state: NodeState, board: SlotBoard) {
+  /** @param relayed takes requests of sessions that an old leader passed on */
+  constructor(state: NodeState, board: SlotBoard, relayed: Relayed) {
     this.#state = state;
     this.#board = board;
+    this.#relayed = relayed;
     this.#followReplies = {
       reply: (asked, frame) => this.#followed(asked, FollowReply.decode(frame.content)),
       failed: (asked) => {
@@ -161,6 +167,7 @@ export class ReplicaFollower implements PeerLinkEvents {
   message(link: PeerLink, channel: BoltChannel, frame: Frame): void {
     if (frame.className === Ops.className) this.#ops(link, Ops.decode(frame.content));
     else if (frame.className === Behind.className) this.#behind(link, Behind.decode(frame.content).slots);
+    else if (frame.className === Relay.className) this.#relayed(channel, frame);
     else {
       this.#state.metrics.badMessages.value++;
       channel.respondError(frame, BoltStatus.noProcessor);

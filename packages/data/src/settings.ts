@@ -133,6 +133,14 @@ export const DATA_SETTINGS = Object.freeze({
     'A new leader waits so long for the last changes of the old one.',
     'design',
   ),
+  relayMs: setting(
+    2000,
+    0,
+    60_000,
+    'ms',
+    'So long after a hand-over the old leader passes requests on to the new one, and so long it waits for each answer.',
+    'design',
+  ),
   copyStaleMs: setting(
     10_000,
     100,

@@ -95,13 +95,14 @@ export class SlotBoard {
     this.#assess(slot);
   }
 
-  /** Another node leads the slot from `leaderEpoch` on: stop leading below it at once (I1). */
-  fence(slot: HeldSlot, leaderEpoch: number): void {
+  /** Another node, `heir`, leads the slot from `leaderEpoch` on: stop leading below it at once (I1). */
+  fence(slot: HeldSlot, leaderEpoch: number, heir: string): void {
     if (leaderEpoch <= slot.fencedBelow) return;
     slot.fencedBelow = leaderEpoch;
     if (slot.role === 'leader' && !slot.leads) {
       slot.complete = slot.readable;
       slot.readable = false;
+      slot.handedTo(heir, this.#relayUntilMs());
       this.#events.closed(slot);
     }
   }
@@ -147,6 +148,7 @@ export class SlotBoard {
     }
     slot.leader = placed.leader;
     slot.followers = placed.followers;
+    if (!leads && slot.leads) slot.handedTo(placed.leader, this.#relayUntilMs());
     if (leads) this.#lead(slot, placed, oldLeader);
     else if (placed.followers.includes(address)) this.#follow(slot, placed);
     else if (slot.role !== 'none') this.#drop(slot, placed);
@@ -211,6 +213,10 @@ export class SlotBoard {
     if (store === null) return;
     if (slot.followers.length === 0) store.log = null;
     else store.log ??= new OpLog({ opsMax: opLogOpsMax, bytesMax: opLogBytesMax }, store.sequence + 1);
+  }
+
+  #relayUntilMs(): number {
+    return this.#state.nowMs() + this.#state.tunables.relayMs;
   }
 
   #present(): Set<string> {

@@ -6,6 +6,7 @@ import {
   REJECT_STALE,
   AccessCode,
   WRITE_ITEMS_MAX,
+  EMPTY,
   WriteBatch,
   type WriteItem,
   WriteOp,
@@ -16,34 +17,116 @@ import { Outcome } from './datum-store.ts';
 import type { Link } from './link.ts';
 import type { NodeState } from './node-state.ts';
 import type { Owner } from './owner.ts';
+import type { ParkedRequests } from './parked.ts';
+import type { AnswerTo, RelayPart, RequestRelay } from './relay.ts';
 import type { SlotBoard } from './slot-board.ts';
 import type { SlotStore } from './slot-store.ts';
 
 type Rejection = MessageOf<typeof WriteReply>['rejected'][number];
 const NO_REJECTIONS: readonly Rejection[] = Object.freeze([]);
 
+type Batch = MessageOf<typeof WriteBatch>;
+
 /** Applies batches. */
 export class WriteHandler {
   readonly #state: NodeState;
   readonly #board: SlotBoard;
+  readonly #parked: ParkedRequests;
+  readonly #relay: RequestRelay;
 
-  constructor(state: NodeState, board: SlotBoard) {
+  constructor(state: NodeState, board: SlotBoard, parked: ParkedRequests, relay: RequestRelay) {
     this.#state = state;
     this.#board = board;
+    this.#parked = parked;
+    this.#relay = relay;
   }
 
-  handle(link: Link, owner: Owner, frame: Frame): void {
+  handle(link: Link, owner: Owner, frame: Frame, to: AnswerTo = link.channel): void {
     const state = this.#state;
     const batch = WriteBatch.decode(frame.content);
     state.observe(batch.clock);
     noteEpoch(state, batch.tableEpoch);
-    const rejected = this.apply(link, owner, batch.items, batch.tableEpoch);
-    const reply = WriteReply.encode({ tableEpoch: state.tableEpoch, clock: state.hybrid.last, rejected });
-    link.channel.respond(frame, WriteReply.className, reply);
+    if (batch.tableEpoch > state.tableEpoch && this.#awaitsTable(batch) && this.#park(link, owner, frame, to))
+      return;
+    const rejected = this.#apply(link, owner, batch.items, batch.tableEpoch);
+    if (rejected.length === 0 || !this.#passOn(link, frame, batch, rejected, to))
+      this.#answer(frame, rejected, to);
+  }
+
+  #answer(frame: Frame, rejected: readonly Rejection[], to: AnswerTo): void {
+    const { tableEpoch, hybrid, metrics } = this.#state;
+    for (const { code } of rejected) if (code < REJECT_STALE) metrics.rejectedAccess.value++;
+    to.respond(frame, WriteReply.className, WriteReply.encode({ tableEpoch, clock: hybrid.last, rejected }));
+  }
+
+  /** True if the sender's newer table may give this node slots it does not know to be its own. */
+  #awaitsTable({ items }: Batch): boolean {
+    for (const { slot } of items)
+      if (slot < this.#state.slots.length && !this.#state.slots[slot].leads) return true;
+    return false;
+  }
+
+  #park(link: Link, owner: Owner, frame: Frame, to: AnswerTo): boolean {
+    const { metrics, tunables } = this.#state;
+    // Its own bytes: a view would keep the whole chunk it came in.
+    const kept: Frame = { ...frame, header: EMPTY, content: Buffer.from(frame.content) };
+    const parked = this.#parked.park({
+      link,
+      deadlineMs: this.#state.nowMs() + tunables.parkedReadMs,
+      attempt: (final) => {
+        const batch = WriteBatch.decode(kept.content);
+        if (!final && batch.tableEpoch > this.#state.tableEpoch) return false;
+        const rejected = this.#apply(link, owner, batch.items, batch.tableEpoch);
+        this.#answer(kept, rejected, to);
+        return true;
+      },
+    });
+    if (parked) metrics.writesParked.value++;
+    else metrics.limit('parked_reads').value++;
+    return parked;
+  }
+
+  /** Passes refused items on to the nodes that lead their slots now; false if there are none. */
+  #passOn(link: Link, frame: Frame, batch: Batch, rejected: readonly Rejection[], to: AnswerTo): boolean {
+    // What another node passed on goes no further.
+    if (to !== link.channel) return false;
+    const refused = rejected.filter(({ code }) => code < REJECT_STALE);
+    const parts = this.#relay.parts(
+      batch.items,
+      refused.map(({ index }) => index),
+    );
+    if (parts.length === 0) return false;
+    // Our own table, so that a new leader that has not got it yet lets the batch wait.
+    const { tableEpoch } = this.#state;
+    const passed = new Set(parts.flatMap(({ indices }) => indices));
+    const all = rejected.filter(({ index }) => !passed.has(index));
+    const head: Frame = { ...frame, header: EMPTY, content: EMPTY };
+    let open = parts.length;
+    const answered = ({ indices }: RelayPart, reply: Frame | null): void => {
+      if (reply === null)
+        for (const index of indices) all.push({ index, code: AccessCode.moved, version: 0, stamp: 0 });
+      else {
+        const { clock, rejected: there } = WriteReply.decode(reply.content);
+        this.#state.observe(clock);
+        for (const each of there)
+          if (each.index < indices.length) all.push({ ...each, index: indices[each.index] });
+      }
+      if (--open === 0) this.#answer(head, all, to);
+    };
+    for (const part of parts) {
+      const items = part.indices.map((index) => batch.items[index]);
+      this.#relay.send(
+        link,
+        { part, answered },
+        WriteBatch.className,
+        WriteBatch.encode({ tableEpoch, clock: batch.clock, items }),
+      );
+    }
+    return true;
   }
 
   /** Applies items in order; what was refused, by index. */
-  apply(link: Link, owner: Owner, items: readonly WriteItem[], tableEpoch: number): readonly Rejection[] {
+  #apply(link: Link, owner: Owner, items: readonly WriteItem[], tableEpoch: number): readonly Rejection[] {
     const { store, metrics } = this.#state;
     let rejected: Rejection[] | null = null;
     store.beginBatch();
@@ -58,7 +141,6 @@ export class WriteHandler {
           i < WRITE_ITEMS_MAX ? refusalCode(this.#state, item.slot, tableEpoch) : (REJECT_FULL as number);
         rejected ??= [];
         rejected.push({ index: i, code, version: 0, stamp: 0 });
-        metrics.rejectedAccess.value++;
         continue;
       }
       const outcome = this.#one(slot.store as SlotStore, item, owner);
@@ -95,7 +177,6 @@ export class WriteHandler {
       metrics.rejectedFull.value++;
       return { index, code: REJECT_FULL, version: 0, stamp: 0 };
     }
-    metrics.rejectedAccess.value++;
     return { index, code: AccessCode.unSupported, version: 0, stamp: 0 };
   }
 }

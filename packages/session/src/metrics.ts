@@ -72,10 +72,22 @@ function registrationMetrics(set: MetricSet) {
 
 /** The conversations with data nodes. */
 function dataMetrics(set: MetricSet) {
+  const writeRetry = set.counterVec(
+    'write_retries_total',
+    'Writes sent again, by reason: access = slot moved or table older, noAnswer = link lost or too late',
+    ['reason'],
+    'F147',
+  );
+  const fetchRetry = set.counterVec(
+    'fetch_retries_total',
+    'Fetches sent again, by reason: access = slot moved or table older, migrating = leader still collects, noAnswer = no link, link lost or too late, behind = leader behind the list held',
+    ['reason'],
+    'F147',
+  );
   return {
     writeBatches: set.counter('write_batches_total', 'Batches sent to data leaders'),
     writeItems: set.counter('write_items_total', 'Writes sent to data leaders', 'F087'),
-    writeRetries: set.counter('write_retries_total', 'Writes sent again'),
+    writeRetries: { access: writeRetry.with('access'), noAnswer: writeRetry.with('noAnswer') },
     writeStale: set.counter('write_stale_total', 'Writes a data leader held a newer record for'),
     writeRestamped: set.counter(
       'write_restamped_total',
@@ -85,7 +97,12 @@ function dataMetrics(set: MetricSet) {
     writeFull: set.counter('write_full_total', 'Writes refused by a limit of the data node'),
     removalsDropped: set.counter('write_removals_dropped_total', 'Removals left to the digest comparison'),
     fetches: set.counter('fetch_items_total', 'Lists fetched from data leaders', 'session.md 12'),
-    fetchRetries: set.counter('fetch_retries_total', 'Fetches sent again'),
+    fetchRetries: {
+      access: fetchRetry.with('access'),
+      migrating: fetchRetry.with('migrating'),
+      noAnswer: fetchRetry.with('noAnswer'),
+      behind: fetchRetry.with('behind'),
+    },
     deltas: set.counter('deltas_applied_total', 'Changes applied without a fetch'),
     gaps: set.counter('delta_gaps_total', 'Changes that did not fit and made a fetch'),
     staleUpdates: set.counter(

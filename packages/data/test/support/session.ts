@@ -93,8 +93,11 @@ export class TestSession {
     });
   }
 
+  /** Epoch of the table it says it has; -1 = the newest. */
+  hasEpoch = -1;
+
   get tableEpoch(): number {
-    return this.#cluster.view.table.epoch;
+    return this.hasEpoch < 0 ? this.#cluster.view.table.epoch : this.hasEpoch;
   }
 
   /** Sends; the answer can be taken once it is there. */

@@ -168,9 +168,13 @@ export class Subscriptions implements ReplyHandler<FetchBatch> {
       const service = batch.services[i];
       const item = reply.items[i];
       if (service.datum === null) continue;
-      if (item === undefined) this.#wait(service, 'incomplete answer');
+      if (item === undefined) this.#wait(service, 'incomplete answer', 'noAnswer');
       else if (item.code !== AccessCode.accept) this.#refused(service, batch.leader, item.code);
-      else if (item.update !== null) this.#fetched(service, service.datum, item.update);
+      else if (item.update !== null) {
+        this.#fetched(service, service.datum, item.update);
+        // The slot moved meanwhile: the new leader need not know that this list is watched.
+        if (routing.leaderOf(service.slot) !== batch.leader) this.fetch(service);
+      }
     }
   }
 
@@ -205,7 +209,7 @@ export class Subscriptions implements ReplyHandler<FetchBatch> {
       // The node lost what we have seen: it must raise its version before its list may replace ours.
       this.#ports.metrics.staleUpdates.value++;
       this.#ports.raise(service.slot);
-      this.#wait(service, 'data node is behind the version held');
+      this.#wait(service, 'data node is behind the version held', 'behind');
       return;
     }
     if (outcome === 'gap') {
@@ -233,22 +237,23 @@ export class Subscriptions implements ReplyHandler<FetchBatch> {
 
   #refused(service: ServiceEntry, leader: string, code: number): void {
     if (code === AccessCode.moved || code === AccessCode.misMatch) this.#ports.routing.tableIsOld();
-    this.#wait(service, `${leader}: ${REFUSALS[code] ?? `access code ${code}`}`);
+    const why = code === AccessCode.migrating ? 'migrating' : 'access';
+    this.#wait(service, `${leader}: ${REFUSALS[code] ?? `access code ${code}`}`, why);
   }
 
   #failed(batch: FetchBatch, reason: string): void {
     for (const service of batch.services) {
-      if (service.datum !== null) this.#wait(service, `${batch.leader}: ${reason}`);
+      if (service.datum !== null) this.#wait(service, `${batch.leader}: ${reason}`, 'noAnswer');
     }
   }
 
-  #wait(service: ServiceEntry, reason: string): void {
+  #wait(service: ServiceEntry, reason: string, counted: keyof SessionMetrics['fetchRetries']): void {
     const { datum } = service;
     if (datum === null) return;
     const { clock, random, settings, metrics } = this.#ports;
     datum.fetching = true;
     datum.attempts++;
-    metrics.fetchRetries.value++;
+    metrics.fetchRetries[counted].value++;
     datum.hold = { reason, sinceMonoMs: datum.hold?.sinceMonoMs ?? clock.monoMs() };
     this.#waiting.add(service);
     if (this.#retry !== null) return;

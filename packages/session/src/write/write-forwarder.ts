@@ -11,7 +11,15 @@ import {
   type RpcError,
   type Timer,
 } from '@sofa-registry/runtime';
-import { AccessCode, CODEC_INTERNAL, type Frame, WriteBatch, WriteOp, WriteReply } from '@sofa-registry/wire';
+import {
+  AccessCode,
+  CODEC_INTERNAL,
+  type Frame,
+  REJECT_STALE,
+  WriteBatch,
+  WriteOp,
+  WriteReply,
+} from '@sofa-registry/wire';
 import type { Routing } from '../data/routing.ts';
 import type { SessionMetrics } from '../metrics.ts';
 import type { SessionPublisher } from '../registrations.ts';
@@ -150,14 +158,13 @@ export class WriteForwarder implements ReplyHandler<WriteInFlight> {
     this.#ports.observe(reply.clock);
     this.#backoff.reset();
     const rejected = reply.rejected.toSorted((a, b) => a.index - b.index);
+    let refused = 0;
     for (const { code } of rejected) {
-      if (code === AccessCode.moved || code === AccessCode.misMatch) {
-        routing.tableIsOld();
-        break;
-      }
+      if (code < REJECT_STALE) metrics.writeRetries.access.value++;
+      if (code === AccessCode.moved || code === AccessCode.misMatch) refused++;
     }
+    if (refused > 0) routing.tableIsOld();
     if (reply.tableEpoch > routing.table.epoch) routing.tableIsOld();
-    metrics.writeRetries.value += rejected.length;
     if (this.queue.answered(batch, rejected)) this.#retryLater();
     this.#arm();
   }
@@ -172,7 +179,7 @@ export class WriteForwarder implements ReplyHandler<WriteInFlight> {
   }
 
   #failed(batch: WriteInFlight): void {
-    this.#ports.metrics.writeRetries.value += batch.items.length;
+    this.#ports.metrics.writeRetries.noAnswer.value += batch.items.length;
     if (this.queue.failed(batch)) this.#retryLater();
     this.#arm();
   }

@@ -11,4 +11,5 @@ export * from './record.ts';
 export * from './replica-copy.ts';
 export * from './replica-follow.ts';
 export * from './replica-ops.ts';
+export * from './replica-relay.ts';
 export * from './write-batch.ts';
