@@ -1,5 +1,6 @@
 /** What operators and the HTTP port can see of a data node. Read only; copies, never live objects. */
-import { type NodeRecord, type PublisherRecord, slotOf, type SlotTable } from '@sofa-registry/model';
+import type { ClusterView } from '@sofa-registry/cluster';
+import { type NodeRecord, type PublisherRecord, slotOf } from '@sofa-registry/model';
 import type { DataNode } from './data-node.ts';
 import type { Datum, StoredPublisher } from './datum.ts';
 import type { HeldRole, HeldSlot } from './held-slot.ts';
@@ -139,8 +140,9 @@ export class DataInspect {
     return views;
   }
 
-  table(): SlotTable {
-    return this.#node.state.cluster.view.table;
+  /** The cluster as this node knows it. */
+  view(): ClusterView {
+    return this.#node.state.cluster.view;
   }
 
   /** Ready: there is a table, and every slot led answers or has no session that could ask. */

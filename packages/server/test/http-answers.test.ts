@@ -77,6 +77,13 @@ type Row = readonly [
 const FORM = 'application/x-www-form-urlencoded';
 const OK = '{"success":true,"message":null}';
 const OK_EMPTY = '{"success":true,"message":""}';
+/** Every role answers it: those that do not lead ask the leading meta. */
+const TABLE_STATUS: Row = [
+  'GET /openapi/v1/slot/table/status',
+  200,
+  JSON_TYPE,
+  /^\{"success":true,"message":null,"data":\{"slotTableEpoch":\d+,"protectionMode":false,"leaderCount":\{"127\.0\.0\.1":256\},"followerCount":\{.*\},"slotTableLeaderBalanced":true,"slotTableFollowerBalanced":true,"slotTableStable":true\}\}$/,
+];
 
 function rows(role: Role, table: readonly Row[]): void {
   it.each(table.map((row) => [`${row[0]}${row[4] === undefined ? '' : ` <- ${row[4]}`}`, row] as const))(
@@ -207,6 +214,7 @@ describe('session', () => {
     ['GET /digest/META/serverList/query', 200, JSON_TYPE, '["127.0.0.1"]'],
     ['GET /digest/nosuch/serverList/query', 200, JSON_TYPE, '[]'],
     ['GET /openapi/v1/slot/table/epoch', 200, JSON_TYPE, /^\{"success":true,"message":null,"data":\d+\}$/],
+    TABLE_STATUS,
     [
       'GET /openapi/v1/slot/table/content',
       200,
@@ -357,6 +365,7 @@ describe('data', () => {
     ],
     ['GET /datum/api/getDatumSizes', 200, JSON_TYPE, '{"DefaultDataCenter":1}'],
     ['GET /openapi/v1/slot/table/epoch', 200, JSON_TYPE, /^\{"success":true,"message":null,"data":\d+\}$/],
+    TABLE_STATUS,
     [
       'GET /openapi/v1/slot/table/sync/task/status',
       200,
@@ -433,12 +442,7 @@ describe('meta', () => {
       '{"stopPush":"false","gray push switch msg":"data is empty","grayPushSwitch":""}',
     ],
     ['GET /datacenter/query', 200, JSON_TYPE, '{"success":true,"message":"DefaultDataCenter"}'],
-    [
-      'GET /openapi/v1/slot/table/status',
-      200,
-      JSON_TYPE,
-      /^\{"success":true,"message":null,"data":\{"slotTableEpoch":\d+,"protectionMode":false,"leaderCount":\{"127\.0\.0\.1":256\},"followerCount":\{.*\},"slotTableLeaderBalanced":true,"slotTableFollowerBalanced":true,"slotTableStable":true\}\}$/,
-    ],
+    TABLE_STATUS,
     [
       'GET /openapi/v1/slot/table/data/slot/status',
       200,
@@ -614,11 +618,16 @@ describe('meta', () => {
         dataCenter: 'DefaultDataCenter',
       });
     }
-    const { members } = await json('meta', '/registry/v1/status');
-    expect(members.map((node: { role: string }) => node.role).toSorted()).toEqual([
-      'data',
-      'meta',
-      'session',
-    ]);
+    // Whichever node an operator asks, it knows the leader and all members, and who of them drains.
+    const [leader] = registry.plan.roles
+      .filter(({ role }) => role === 'meta')
+      .map(({ advertise }) => advertise);
+    for (const role of ['meta', 'data', 'session'] as const) {
+      const status = await json(role, '/registry/v1/status');
+      expect(status.leader).toBe(leader);
+      const members = status.members as { role: string; draining: boolean }[];
+      expect(members.map((node) => node.role).toSorted()).toEqual(['data', 'meta', 'session']);
+      expect(members.filter(({ draining }) => draining)).toEqual([]);
+    }
   });
 });

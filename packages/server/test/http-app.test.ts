@@ -52,6 +52,7 @@ async function serve(target: HttpPort, operatorToken: string): Promise<void> {
     bodyBytesMax: 1024,
     operatorToken,
     logger: null,
+    forward: () => null,
   });
   target.serve(app.handler, app.repair);
 }

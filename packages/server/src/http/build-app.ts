@@ -17,7 +17,7 @@ export interface AppOptions<C> {
   readonly operatorToken: string;
   readonly logger: Logger | null;
   /** Answers a leader-only request when this node does not lead; null when it does. */
-  readonly forward?: (request: ForwardedRequest) => Promise<Answer> | null;
+  readonly forward: (request: ForwardedRequest) => Promise<Answer> | null;
 }
 
 /** A request that may be forwarded. */
@@ -98,13 +98,13 @@ async function answer<C>(
   const remote = `${request.socket.remoteAddress ?? '-'}:${request.socket.remotePort ?? 0}`;
   if (entry.changes === true) checkRight(request, options.operatorToken);
   if (entry.leader === true) {
-    const forwarded = options.forward?.({
+    const forwarded = options.forward({
       method: request.method,
       url: request.url,
       headers: request.headers,
       body,
     });
-    if (forwarded !== null && forwarded !== undefined) return forwarded;
+    if (forwarded !== null) return forwarded;
   }
   const query = parsePairs((request.query as unknown as string) ?? '') as never;
   if (entry.query !== undefined) await check(entry.query, query, 'query');

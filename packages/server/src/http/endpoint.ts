@@ -27,7 +27,7 @@ export interface Endpoint<C> {
   readonly body?: TSchema;
   /** True: it changes something, so it needs the operator's right and is audited. */
   readonly changes?: true;
-  /** True: only the meta leader answers; other metas forward to it. */
+  /** True: only the meta leader answers; other nodes hand the request to it. */
   readonly leader?: true;
   /** One sentence for `docs/http.md`. */
   readonly doc: string;

@@ -5,10 +5,9 @@ import { type App, buildFastify } from './build-app.ts';
 import { COMMON_ENDPOINTS, type RoleContext } from './common-endpoints.ts';
 import { DATUMS } from './data/datums.ts';
 import type { Endpoint } from './endpoint.ts';
+import { forwardToLeader } from './forward.ts';
 import { CLUSTER } from './meta/cluster.ts';
-import type { MetaContext } from './meta/context.ts';
 import { DOCUMENTS, PERSISTENT_DATA } from './meta/documents.ts';
-import { forwardToLeader } from './meta/forward.ts';
 import { PUSH_SWITCH } from './meta/push-switch.ts';
 import { OPERATIONS } from './operations.ts';
 import { SESSION_DIGESTS } from './session/digests.ts';
@@ -39,6 +38,6 @@ export function buildApp(role: RunningRole, process: ProcessContext, logger: Log
     bodyBytesMax,
     operatorToken,
     logger,
-    forward: role.role === 'meta' ? (request) => forwardToLeader(context as MetaContext, request) : undefined,
+    forward: (request) => forwardToLeader(context, request),
   });
 }

@@ -73,12 +73,9 @@ function knownOf({ role }: RoleContext): Known {
     }
     case 'data': {
       const { inspect } = role.tier;
-      return {
-        leader: '',
-        epoch: inspect.table().epoch,
-        members: inspect.sessions(),
-        detail: { ...inspect.counts(), slots: inspect.slots().length },
-      };
+      const { leader, table, members } = inspect.view();
+      const detail = { ...inspect.counts(), slots: inspect.slots().length };
+      return { leader, epoch: table.epoch, members, detail };
     }
     case 'session': {
       const { inspect } = role.tier;

@@ -272,7 +272,7 @@ export class ClusterChecks {
 function tableOf(node: SimNode): SlotTable | null {
   const { tier } = node;
   if (tier === null || (node.state !== 'up' && node.state !== 'stopping')) return null;
-  if (tier.role === 'data') return tier.server.inspect.table();
+  if (tier.role === 'data') return tier.server.inspect.view().table;
   if (tier.role === 'session') return tier.server.inspect.view().table;
   return tier.server.inspect.table();
 }

@@ -266,9 +266,9 @@ export const DATUMS: readonly Endpoint<DataContext>[] = [
     handle: (context) => {
       const { inspect } = context.role.tier;
       const slots = inspect.slots();
-      const own = tableNames(inspect.table()).of(context.role.plan.advertise);
+      const own = tableNames(inspect.view().table).of(context.role.plan.advertise);
       return generic({
-        epoch: inspect.table().epoch,
+        epoch: inspect.view().table.epoch,
         currentSlotTableStable: slots.every(({ complete }) => complete),
         slotStatuses: slots.map((slot) => slotStatusRow(slot, own)),
       });

@@ -21,28 +21,6 @@ function nodesOf(context: MetaContext, asked: string) {
   return json({ [context.process.plan.dataCenter]: rows });
 }
 
-function renamed(counts: Readonly<Record<string, number>>, names: NodeNames): Record<string, number> {
-  return Object.fromEntries(Object.entries(counts).map(([address, count]) => [names.of(address), count]));
-}
-
-function tableStatus({ role }: MetaContext) {
-  const { inspect } = role.tier;
-  const status = inspect.tableStatus();
-  const names = tableNames(inspect.table(), [
-    ...Object.keys(status.leaderCount),
-    ...Object.keys(status.followerCount),
-  ]);
-  return generic({
-    slotTableEpoch: status.epoch,
-    protectionMode: status.protectionMode,
-    leaderCount: renamed(status.leaderCount, names),
-    followerCount: renamed(status.followerCount, names),
-    slotTableLeaderBalanced: status.leaderBalanced,
-    slotTableFollowerBalanced: status.followerBalanced,
-    slotTableStable: status.stable,
-  });
-}
-
 /** Reports of the data nodes, in the shape of the reference and with what only this registry knows. */
 function slotReports({ role }: MetaContext): Record<string, unknown>[] {
   const { inspect } = role.tier;
@@ -123,13 +101,6 @@ const VIEWS: readonly Endpoint<MetaContext>[] = [
     path: '/datacenter/query',
     doc: 'Name of the data centre.',
     handle: ({ process: shared }) => result(true, shared.plan.dataCenter),
-  }),
-  endpoint({
-    method: 'GET',
-    path: '/openapi/v1/slot/table/status',
-    leader: true,
-    doc: 'How evenly slots are placed, and whether anything still moves.',
-    handle: tableStatus,
   }),
   endpoint({
     method: 'GET',

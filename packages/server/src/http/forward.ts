@@ -1,0 +1,64 @@
+/** Hands requests that only the leading meta answers to it, query and body included; one hop, never more. */
+import { type NodeRecord, parseAddress } from '@sofa-registry/model';
+import { oneLine, ServerError } from '../errors.ts';
+import type { Answer } from './answer.ts';
+import type { ForwardedRequest } from './build-app.ts';
+import type { RoleContext } from './common-endpoints.ts';
+
+const HOP_HEADER = 'x-sofa-registry-forwarded';
+const KEPT_HEADERS = ['content-type', 'authorization', 'x-apiauth-token'];
+const FORWARD_MS = 3_000;
+
+/** Null when this node leads. @throws SR_HTTP_NOT_READY when nobody can be asked */
+export function forwardToLeader(context: RoleContext, request: ForwardedRequest): Promise<Answer> | null {
+  const target = leaderHttp(context);
+  if (target === null) return null;
+  if (request.headers[HOP_HEADER] !== undefined || target === '') {
+    throw new ServerError('SR_HTTP_NOT_READY', 'no leader found');
+  }
+  return send(target, request);
+}
+
+/** HTTP address of the leading meta as this node knows it; '' when it knows none, null when it leads itself. */
+function leaderHttp({ role }: RoleContext): string | null {
+  if (role.role !== 'meta') {
+    const { leader, members } = role.tier.inspect.view();
+    return httpOf(members, leader) ?? '';
+  }
+  const { leader, isLeader } = role.tier.inspect.leader();
+  if (isLeader) return null;
+  if (leader === '') return '';
+  // A meta that has just taken over may not be listed yet: metas mostly have the same HTTP port.
+  return (
+    httpOf(role.tier.inspect.members('meta'), leader) ??
+    `${parseAddress(leader)?.host ?? leader}:${role.plan.http.port}`
+  );
+}
+
+function httpOf(members: readonly NodeRecord[], meta: string): string | undefined {
+  return members.find(({ role, address }) => role === 'meta' && address === meta)?.httpAddress;
+}
+
+async function send(target: string, request: ForwardedRequest): Promise<Answer> {
+  const headers: Record<string, string> = { [HOP_HEADER]: '1' };
+  for (const name of KEPT_HEADERS) {
+    const value = request.headers[name];
+    if (typeof value === 'string') headers[name] = value;
+  }
+  try {
+    const answer = await fetch(`http://${target}${request.url}`, {
+      method: request.method,
+      headers,
+      body: request.method === 'GET' || request.method === 'HEAD' ? undefined : request.body,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(FORWARD_MS),
+    });
+    return { status: answer.status, type: answer.headers.get('content-type'), body: await answer.text() };
+  } catch (error) {
+    throw new ServerError(
+      'SR_HTTP_NOT_READY',
+      `the leader at ${target} did not answer: ${oneLine(error)}`,
+      error,
+    );
+  }
+}
