@@ -13,6 +13,9 @@ const HOST = '127.0.0.1';
 const PROXY_HOST = '127.0.0.2';
 const POLL_MS = 20;
 const START_OUTPUT_CHARS = 3_000;
+const LEADER_ANSWER_MS = 1_000;
+/** Longer than the registry gives itself (`stopMs`). */
+const RESTART_STOP_MS = 30_000;
 
 /** One node; its process may change. */
 export interface ClusterNode {
@@ -23,6 +26,8 @@ export interface ClusterNode {
   readonly address: string;
   /** The proxy in front of it; sessions have none. */
   readonly proxy: FaultProxy | null;
+  /** The same for its HTTP port, without faults. */
+  readonly httpProxy: FaultProxy | null;
   process: RegistryProcess;
   /** False while it is killed or paused: the load balancer before the sessions sees that. */
   up: boolean;
@@ -30,12 +35,26 @@ export interface ClusterNode {
 
 /** How to start a cluster. */
 export interface ClusterOptions {
+  /** 1 unless the store is shared. */
+  readonly metas?: number;
   readonly data: number;
   readonly sessions: number;
-  /** Directory of the meta's store. */
+  /** Directory of the meta's store, unless it has another. */
   readonly dir: string;
+  /** Address of a shared store. */
+  readonly store?: string;
+  /** Environment of single nodes, by name. */
+  readonly env?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** `--set` values of all processes. */
   readonly sets?: readonly string[];
+}
+
+/** A meta that says that it leads. */
+export interface Leader {
+  readonly node: ClusterNode;
+  readonly term: number;
+  /** False while it listens before it acts. */
+  readonly warm: boolean;
 }
 
 /** What meta says of the slot table. */
@@ -51,19 +70,23 @@ export interface TableStatus {
 export class Cluster {
   readonly nodes: ClusterNode[] = [];
   readonly #options: ClusterOptions;
-  readonly #metaPort: number;
+  readonly #metas: readonly RolePorts[];
 
-  private constructor(options: ClusterOptions, metaPort: number) {
+  private constructor(options: ClusterOptions, metas: readonly RolePorts[]) {
     this.#options = options;
-    this.#metaPort = metaPort;
+    this.#metas = metas;
   }
 
   /** Starts all processes and waits until they are healthy. */
   static async start(options: ClusterOptions): Promise<Cluster> {
-    const [port, httpPort] = await stablePorts(HOST, 2);
-    const cluster = new Cluster(options, port);
+    const metas: RolePorts[] = [];
+    for (let i = 0; i < (options.metas ?? 1); i++) {
+      const [port, httpPort] = await stablePorts(HOST, 2);
+      metas.push({ port, httpPort });
+    }
+    const cluster = new Cluster(options, metas);
     try {
-      await cluster.#spawn('meta-1', 'meta', { port, httpPort });
+      for (const [i, ports] of metas.entries()) await cluster.#spawn(`meta-${i + 1}`, 'meta', ports);
       for (let i = 1; i <= options.data; i++) await cluster.#add(`data-${i}`, 'data');
       for (let i = 1; i <= options.sessions; i++) await cluster.#add(`session-${i}`, 'session');
       await cluster.healthy();
@@ -114,6 +137,14 @@ export class Cluster {
     );
   }
 
+  /** What a supervisor does with `restart`: SIGTERM, time to drain, the same command again. Does not wait until it is ready. */
+  async restart(name: string): Promise<void> {
+    const node = this.node(name);
+    node.up = false;
+    await node.process.stop(RESTART_STOP_MS);
+    this.revive(name);
+  }
+
   /** Starts killed nodes again on their old ports. */
   revive(...names: string[]): void {
     for (const name of names) {
@@ -161,6 +192,7 @@ export class Cluster {
   async remove(name: string): Promise<void> {
     const node = this.node(name);
     await node.proxy?.close();
+    await node.httpProxy?.close();
     this.nodes.splice(this.nodes.indexOf(node), 1);
   }
 
@@ -181,16 +213,38 @@ export class Cluster {
     return body;
   }
 
-  /** PUT to the meta. */
+  /** PUT to a meta. */
   async change(path: string): Promise<void> {
-    const answer = await fetch(`http://${HOST}:${this.node('meta-1').ports.httpPort}${path}`, {
-      method: 'PUT',
-    });
+    const meta = this.of('meta').find(({ up }) => up) ?? this.node('meta-1');
+    const answer = await fetch(`http://${HOST}:${meta.ports.httpPort}${path}`, { method: 'PUT' });
     if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
   }
 
+  /** Metas that say that they lead. A meta that does not answer soon says nothing. */
+  async leaders(): Promise<Leader[]> {
+    const found = await Promise.all(
+      this.of('meta')
+        .filter(({ up }) => up)
+        .map(async (node): Promise<Leader | null> => {
+          try {
+            const answer = await fetch(`http://${HOST}:${node.ports.httpPort}/registry/v1/status`, {
+              signal: AbortSignal.timeout(LEADER_ANSWER_MS),
+            });
+            const { detail } = (await answer.json()) as {
+              detail: { isLeader: boolean; term: number; warm: boolean };
+            };
+            return detail.isLeader ? { node, term: detail.term, warm: detail.warm } : null;
+          } catch {
+            return null;
+          }
+        }),
+    );
+    return found.filter((leader) => leader !== null);
+  }
+
   async tableStatus(): Promise<TableStatus> {
-    const body = await this.get(this.node('meta-1'), '/openapi/v1/slot/table/status');
+    const { node } = (await this.leaders())[0] ?? { node: this.node('meta-1') };
+    const body = await this.get(node, '/openapi/v1/slot/table/status');
     return (JSON.parse(body) as { data: TableStatus }).data;
   }
 
@@ -226,7 +280,7 @@ export class Cluster {
   async stop(): Promise<void> {
     for (const node of this.nodes) if (!node.process.exited) process.kill(node.process.pid, 'SIGCONT');
     await Promise.all(this.nodes.map(({ process: child }) => child.kill()));
-    await Promise.all(this.nodes.map(({ proxy }) => proxy?.close()));
+    await Promise.all(this.nodes.flatMap(({ proxy, httpProxy }) => [proxy?.close(), httpProxy?.close()]));
   }
 
   /** What the processes printed, newest part. */
@@ -243,23 +297,26 @@ export class Cluster {
 
   async #spawn(name: string, role: Role, ports: RolePorts): Promise<ClusterNode> {
     const proxied = role !== 'session';
-    const proxy = proxied
-      ? await startFaultProxy({
-          listen: { host: PROXY_HOST, port: ports.port },
-          target: { host: HOST, port: ports.port },
-        })
-      : null;
-    const bare = { name, role, ports, address: `${proxied ? PROXY_HOST : HOST}:${ports.port}`, proxy };
+    const proxy = proxied ? await inFrontOf(ports.port) : null;
+    const httpProxy = proxied ? await inFrontOf(ports.httpPort) : null;
+    const bare = {
+      name,
+      role,
+      ports,
+      address: `${proxied ? PROXY_HOST : HOST}:${ports.port}`,
+      proxy,
+      httpProxy,
+    };
     const node = { ...bare, process: this.#process(bare), up: true };
     this.nodes.push(node);
     return node;
   }
 
-  #process({ role, ports, proxy }: Omit<ClusterNode, 'process' | 'up'>): RegistryProcess {
-    const meta = { port: this.#metaPort, httpPort: 0 };
+  #process({ name, role, ports, proxy }: Omit<ClusterNode, 'process' | 'up'>): RegistryProcess {
+    const meta = { port: this.#metas[0].port, httpPort: 0 };
     const sets = [
-      `metas=${PROXY_HOST}:${this.#metaPort}`,
-      `store=sqlite:${this.#options.dir}/meta`,
+      `metas=${this.#metas.map(({ port }) => `${PROXY_HOST}:${port}`).join(',')}`,
+      `store=${this.#options.store ?? `sqlite:${this.#options.dir}/meta`}`,
       `dataDir=${this.#options.dir}`,
       ...(proxy === null ? [] : [`advertise=${PROXY_HOST}`]),
       ...(this.#options.sets ?? []),
@@ -268,8 +325,13 @@ export class Cluster {
       roles: [role],
       ports: { meta, data: meta, session: meta, [role]: ports },
       sets,
+      env: this.#options.env?.[name],
     });
   }
+}
+
+function inFrontOf(port: number): Promise<FaultProxy> {
+  return startFaultProxy({ listen: { host: PROXY_HOST, port }, target: { host: HOST, port } });
 }
 
 /** Leaders differ by at most one, all wanted nodes lead, nothing is on its way. */

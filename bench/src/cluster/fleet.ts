@@ -71,6 +71,11 @@ export class Fleet {
     return this.clients.reduce((sum, { repeated }) => sum + repeated, 0);
   }
 
+  /** Registrations that were on their way when the session closed the connection, all clients. */
+  get cutShort(): number {
+    return this.clients.reduce((sum, { cutShort }) => sum + cutShort, 0);
+  }
+
   /** Changes from now on, `perSecond` of them; 0 stops them. */
   churn(perSecond: number): void {
     if (this.#churn !== null) clearInterval(this.#churn);

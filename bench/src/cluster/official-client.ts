@@ -51,6 +51,8 @@ export class OfficialLikeClient {
   readonly name: string;
   /** Registrations that were refused or not answered. */
   repeated = 0;
+  /** Registrations whose connection the session closed before the answer. */
+  cutShort = 0;
   readonly publications: Publication[] = [];
   readonly #context: FleetContext;
   readonly #registrations = new Map<string, Registration>();
@@ -205,6 +207,7 @@ export class OfficialLikeClient {
   async #register(connection: LoadConnection, registration: Registration): Promise<boolean> {
     const { version } = registration;
     const { className, content } = this.#message(registration);
+    const sent = !connection.closed;
     const frame = await new Promise<wire.Frame | null>((resolve) => {
       const timer = setTimeout(() => resolve(null), REQUEST_TIMEOUT_MS);
       connection.request(className, content, (answer) => {
@@ -214,6 +217,7 @@ export class OfficialLikeClient {
     });
     if (!isAccepted(frame, version)) {
       if (!connection.closed) this.repeated++;
+      else if (sent && this.#alive) this.cutShort++;
       return false;
     }
     if (connection !== this.#connection) return false;

@@ -28,6 +28,8 @@ export interface StartOptions {
   readonly sets?: readonly string[];
   /** Options of Node itself. */
   readonly nodeOptions?: readonly string[];
+  /** Further environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Ports that are free at the moment, all different. */
@@ -75,7 +77,7 @@ export class RegistryProcess {
       cwd: ROOT,
       // The pipe closes when this process ends, however it ends; then the registry ends too.
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...process.env, NO_COLOR: '1' },
+      env: { ...process.env, NO_COLOR: '1', ...options.env },
     });
     this.pid = this.#child.pid ?? 0;
     this.#child.stdout?.on('data', (chunk: Buffer) => this.#heard(chunk));
@@ -135,11 +137,11 @@ export class RegistryProcess {
   }
 
   /** Ends it: politely first. */
-  async stop(): Promise<void> {
+  async stop(limitMs = STOP_LIMIT_MS): Promise<void> {
     if (this.#exited) return;
     const gone = new Promise<void>((resolve) => this.#child.once('exit', () => resolve()));
     this.#child.kill('SIGTERM');
-    const timer = setTimeout(() => this.#child.kill('SIGKILL'), STOP_LIMIT_MS);
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), limitMs);
     await gone;
     clearTimeout(timer);
     children.delete(this.#child);

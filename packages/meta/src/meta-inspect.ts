@@ -54,6 +54,8 @@ export interface MetaInspect {
   tableStatus(): TableStatus;
   /** Ready: it leads, or knows who does. */
   ready(): { readonly ready: boolean; readonly waitingFor: string };
+  /** Addresses and process ids an operator drained, whether such a node is there or not. */
+  drained(): readonly string[];
   storeInfo(): StoreInfo;
 }
 

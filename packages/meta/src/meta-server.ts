@@ -28,6 +28,7 @@ import {
 import { type MetaMetrics, metaMetrics } from './metrics.ts';
 import { NodeHub, type NodeLink } from './node-hub.ts';
 import { type MetaConfig, type MetaTunables, tunablesOf } from './settings.ts';
+import { drainedNames } from './operator-docs.ts';
 import { Term } from './term.ts';
 
 /** Outside world of a meta. The store is open; the caller closes it. */
@@ -205,6 +206,10 @@ export class MetaServer implements MetaInspect {
     if (!this.#elector.storeAvailable)
       return { ready: false, waitingFor: `the store: ${this.#elector.storeError}` };
     return { ready: false, waitingFor: 'a meta leader' };
+  }
+
+  drained(): readonly string[] {
+    return [...drainedNames(this.#docs)];
   }
 
   storeInfo() {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { Cluster } from '../../../bench/src/cluster/cluster.ts';
+import { Cluster, type ClusterOptions } from '../../../bench/src/cluster/cluster.ts';
 import { Fleet } from '../../../bench/src/cluster/fleet.ts';
 import type { Findings } from '../../../bench/src/cluster/oracle.ts';
 import { eventually } from '../e2e/waiting.ts';
@@ -22,6 +22,9 @@ const SETS = ['data.leaseMs=10000'];
 function extraSets(): string[] {
   return (process.env['CLUSTER_SETS'] ?? '').split(' ').filter(Boolean);
 }
+
+/** Which processes there are, and which store. */
+export type ArenaShape = Pick<ClusterOptions, 'metas' | 'data' | 'sessions' | 'store' | 'env'>;
 
 /** How a scenario went. */
 export interface Outcome {
@@ -47,7 +50,12 @@ export class Arena {
   #dir = '';
   #broken = true;
   #registered = false;
+  readonly #shape: ArenaShape;
   readonly #lines: Line[] = [];
+
+  constructor(shape: ArenaShape) {
+    this.#shape = shape;
+  }
 
   /** A fresh cluster with settled clients, unless there is one. */
   async ready(): Promise<void> {
@@ -55,8 +63,7 @@ export class Arena {
     await this.close();
     this.#dir = mkdtempSync(join(tmpdir(), 'sofa-cluster-'));
     this.cluster = await Cluster.start({
-      data: 3,
-      sessions: 2,
+      ...this.#shape,
       dir: this.#dir,
       sets: [...SETS, ...extraSets()],
     });

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { Arena, FIRST, type Outcome } from './arena.ts';
 
-const arena = new Arena();
+const arena = new Arena({ data: 3, sessions: 2 });
 const DATA = ['data-1', 'data-2', 'data-3'];
 const ALL = ['meta-1', ...DATA, 'session-1', 'session-2'];
 const EVEN_LIMIT_MS = 30_000;

@@ -3,7 +3,7 @@ import { type MetaStore, openStore } from '@sofa-registry/store';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { codeOf } from '../../../packages/store/test/contract-lease.ts';
 import { eventually, realPorts, sleep } from './real-time.ts';
-import { missingServer, type RealServer, startEtcdCluster } from './servers.ts';
+import { etcdLeader, etcdUrl, missingServer, type RealServer, startEtcdCluster } from './servers.ts';
 
 const missing = missingServer('etcd');
 if (missing !== null) console.warn(`*** cluster: ${missing}`);
@@ -16,24 +16,8 @@ describe('etcd cluster of three', () => {
   let servers: RealServer[] = [];
   let store: MetaStore;
   let clusters = 0;
-  const url = (): string =>
-    servers
-      .map((s) => s.url)
-      .join(',')
-      .replaceAll(',etcd://', ',');
   const open = (): Promise<MetaStore> =>
-    openStore({ url: url(), cluster: `c${clusters}`, pollMs: 100 }, realPorts());
-  const leaderIndex = async (): Promise<number> => {
-    for (const [i, server] of servers.entries()) {
-      const response = await fetch(`${server.url.replace('etcd:', 'http:')}/v3/maintenance/status`, {
-        method: 'POST',
-        body: '{}',
-      });
-      const status = (await response.json()) as { leader: string; header: { member_id: string } };
-      if (status.leader === status.header.member_id) return i;
-    }
-    throw new Error('no leader');
-  };
+    openStore({ url: etcdUrl(servers), cluster: `c${clusters}`, pollMs: 100 }, realPorts());
   const writes = (s: MetaStore): Promise<true> =>
     eventually('a write', 20_000, async () =>
       (await codeOf(s.docs.put('probe', 'x', { expect: 'any' }))) === 'done' ? true : undefined,
@@ -62,16 +46,16 @@ describe('etcd cluster of three', () => {
       }
     })();
     await store.docs.put('k', '1', { expect: 'any', fence: lease });
-    const leader = await leaderIndex();
+    const leader = await etcdLeader(servers);
     const start = performance.now();
-    await servers[leader].kill();
+    await leader.kill();
     await writes(store);
     console.log(`etcd leader killed: first write after ${Math.round(performance.now() - start)} ms`);
     expect((await store.lease.renew(lease.term)).term).toBe(lease.term);
     await store.docs.put('k', '2', { expect: 'any', fence: lease });
     await eventually('the watch', 10_000, () => (seen.length === 2 ? true : undefined));
     expect(seen).toEqual(['1', '2']);
-    await servers[leader].restart();
+    await leader.restart();
     await other.close();
     await reading;
   });

@@ -270,3 +270,24 @@ export async function startEtcdCluster(): Promise<RealServer[]> {
   await Promise.all(servers.map((server) => server.first()));
   return servers;
 }
+
+/** Address of an etcd cluster for `openStore`. */
+export function etcdUrl(servers: readonly RealServer[]): string {
+  return servers
+    .map(({ url }) => url)
+    .join(',')
+    .replaceAll(',etcd://', ',');
+}
+
+/** The member that leads. @throws when none says so */
+export async function etcdLeader(servers: readonly RealServer[]): Promise<RealServer> {
+  for (const server of servers) {
+    const response = await fetch(`${server.url.replace('etcd:', 'http:')}/v3/maintenance/status`, {
+      method: 'POST',
+      body: '{}',
+    });
+    const status = (await response.json()) as { leader: string; header: { member_id: string } };
+    if (status.leader === status.header.member_id) return server;
+  }
+  throw new Error('no leader');
+}

@@ -6,6 +6,8 @@ import type { QueryFlags } from './query-flags.ts';
 const ANSWER_MS = 5_000;
 /** Ports tried when the default server does not answer: meta and data of this machine. */
 const OTHER_DEFAULTS = ['127.0.0.1:9615', '127.0.0.1:9622'];
+/** Nodes asked for the leader. */
+const ASKED_MAX = 8;
 
 /** An answer as text. @throws SR_CLI_UNREACHABLE, SR_CLI_REFUSED */
 export async function ask(server: string, path: string, init: RequestInit = {}): Promise<string> {
@@ -53,18 +55,48 @@ function messageOf(body: string): string {
 export interface ClusterSight {
   /** The node that was asked. */
   readonly entry: Status;
-  /** The best list of members: a meta's, else that of the node asked. */
+  /** What the leading meta says of itself; null when none was found. */
+  readonly leader: Status | null;
+  /** The best list of members: the leader's, else that of the node asked. */
   readonly members: Status['members'];
 }
 
 /** Finds the cluster behind `--server`. */
 export async function sight(flags: QueryFlags): Promise<ClusterSight> {
   const entry = await entryOf(flags.server);
-  if (entry.role === 'meta') return { entry, members: entry.members };
-  const meta = entry.members.find(({ role }) => role === 'meta');
-  if (meta === undefined) return { entry, members: entry.members };
-  const status = await statusOf(meta.httpAddress);
-  return { entry, members: status?.members ?? entry.members };
+  const leader = await leaderFrom(entry);
+  return { entry, leader, members: (leader ?? entry).members };
+}
+
+/** Follows what the node asked knows to the meta that says that it leads. */
+async function leaderFrom(entry: Status): Promise<Status | null> {
+  if (leads(entry)) return entry;
+  const asked = new Set([entry.httpAddress]);
+  const views = [entry];
+  while (asked.size < ASKED_MAX) {
+    const next = views.flatMap(whoMayKnow).find((address) => address !== '' && !asked.has(address));
+    if (next === undefined) return null;
+    asked.add(next);
+    const status = await statusOf(next);
+    if (status === null) continue;
+    if (leads(status)) return status;
+    views.unshift(status);
+  }
+  return null;
+}
+
+/** The leader a node names, then any meta, then sessions, which know all of them. */
+function whoMayKnow({ leader, members }: Status): string[] {
+  const metas = members.filter(({ role }) => role === 'meta');
+  const named = metas.filter(({ address }) => address === leader);
+  return [...named, ...metas, ...members.filter(({ role }) => role === 'session')].map(
+    ({ httpAddress }) => httpAddress,
+  );
+}
+
+/** True for the status of a meta that leads. */
+export function leads({ role, detail }: Status): boolean {
+  return role === 'meta' && (detail as { isLeader?: unknown } | null)?.isLeader === true;
 }
 
 async function entryOf(server: string): Promise<Status> {
@@ -91,11 +123,11 @@ export async function statusOf(httpAddress: string): Promise<Status | null> {
 
 /** HTTP address of a meta of the cluster. @throws SR_CLI_UNREACHABLE */
 export async function metaOf(flags: QueryFlags): Promise<string> {
-  const { entry, members } = await sight(flags);
+  const { entry, leader, members } = await sight(flags);
+  if (leader !== null) return leader.httpAddress;
   if (entry.role === 'meta') return entry.httpAddress;
-  const metas = members.filter(({ role }) => role === 'meta');
-  const leading = metas.find(({ address }) => address === entry.leader) ?? metas[0];
-  if (leading !== undefined) return leading.httpAddress;
+  const meta = members.find(({ role }) => role === 'meta');
+  if (meta !== undefined) return meta.httpAddress;
   throw new ServerError('SR_CLI_UNREACHABLE', `${entry.httpAddress} knows no meta: name one with --server`);
 }
 

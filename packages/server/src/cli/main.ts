@@ -51,7 +51,7 @@ function program(): Command {
 
 function addQueries(root: Command): void {
   queryOptions(root.command('status').description('nodes, slots and health of the cluster'))
-    .option('--wait-ready', 'wait until every node is ready')
+    .option('--wait-ready', 'wait until every node is ready, drained ones are back and no slot moves')
     .option('--timeout <seconds>', 'longest wait', '60')
     .action(async (flags) => (await import('./status.ts')).status(flags));
   queryOptions(root.command('services').description('all services with their number of publishers')).action(

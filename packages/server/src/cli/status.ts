@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ServerError } from '../errors.ts';
 import type { Status } from '../http/status.ts';
+import { parseAddress } from '@sofa-registry/model';
 import { type ClusterSight, print, sight, statusOf } from './http-client.ts';
 import type { QueryFlags } from './query-flags.ts';
 import { table } from './table.ts';
@@ -30,16 +31,19 @@ interface NodeState {
 const POLL_MS = 200;
 const ROLE_ORDER: readonly string[] = ['meta', 'data', 'session'];
 
-/** Prints the state; with `--wait-ready` waits for it. Exit code 1 when something is not ready. */
+/**
+ * Prints the state; with `--wait-ready` waits until the whole cluster is at rest: the leader says who belongs to it, all of them are
+ * ready, every drained address is there again, and no slot moves. Exit code 1 when something is not ready.
+ */
 export async function status(flags: StatusFlags): Promise<void> {
   const seconds = Number(flags.timeout ?? 60);
   const until = performance.now() + (Number.isFinite(seconds) ? seconds : 60) * 1000;
   for (;;) {
     const seen = await look(flags);
-    const ready = seen !== null && seen.nodes.length > 0 && seen.nodes.every((node) => node.ready === true);
+    const ready = seen !== null && (flags.waitReady === true ? seen.waitingFor === '' : seen.ready);
     if (ready || flags.waitReady !== true || performance.now() > until) {
       if (seen === null) throw new ServerError('SR_CLI_UNREACHABLE', `${flags.server} does not answer`);
-      print(flags, seen, () => readable(seen));
+      print(flags, seen, () => readable(seen, flags.waitReady === true));
       process.exitCode = ready ? 0 : 1;
       return;
     }
@@ -51,8 +55,19 @@ interface Seen {
   readonly dataCenter: string;
   readonly leader: string;
   readonly slotTableEpoch: number;
+  /** Every node listed says that it serves. */
   readonly ready: boolean;
+  /** What the cluster as a whole waits for before it is at rest; '' when it is. */
+  readonly waitingFor: string;
   readonly nodes: readonly NodeState[];
+}
+
+/** What the leading meta says, as far as this command needs it. */
+interface LeaderDetail {
+  readonly warm: boolean;
+  readonly table: { readonly stable: boolean };
+  /** Absent in an older version, as in the middle of an upgrade. */
+  readonly drained?: readonly string[];
 }
 
 /** Null only while waiting: the server may not be up yet. */
@@ -71,17 +86,33 @@ async function look(flags: StatusFlags): Promise<Seen | null> {
     : [...members, { ...entry, draining: false, processId: '', weight: 0, startedMs: 0 }];
   const states = await Promise.all(all.map(({ httpAddress }) => statusOf(httpAddress)));
   const leader =
-    entry.leader !== ''
-      ? entry.leader
-      : (states.find((state) => state !== null && state.leader !== '')?.leader ?? '');
+    found.leader?.address ??
+    (entry.leader || (states.find((state) => (state?.leader ?? '') !== '')?.leader ?? ''));
   const nodes = all.map((node, i) => nodeState(node, states[i], leader));
   nodes.sort(
     (a, b) =>
       ROLE_ORDER.indexOf(a.role) - ROLE_ORDER.indexOf(b.role) ||
       a.address.localeCompare(b.address, 'en', { numeric: true }),
   );
-  const ready = nodes.every((node) => node.ready === true);
-  return { dataCenter: entry.dataCenter, leader, slotTableEpoch: entry.slotTableEpoch, ready, nodes };
+  const ready = nodes.length > 0 && nodes.every((node) => node.ready === true);
+  const { dataCenter, slotTableEpoch } = found.leader ?? entry;
+  return { dataCenter, leader, slotTableEpoch, ready, waitingFor: unrest(found, listed, nodes), nodes };
+}
+
+/** Why the cluster is not at rest; '' when it is. */
+function unrest(found: ClusterSight, entryListed: boolean, nodes: readonly NodeState[]): string {
+  if (found.leader === null) return 'a meta leader';
+  if (!entryListed) return `${found.entry.address} to join`;
+  const late = nodes.find(({ ready }) => ready !== true);
+  if (late !== undefined) return `${late.role} ${late.address}: ${late.waitingFor}`;
+  const { warm, table: slots, drained } = found.leader.detail as LeaderDetail;
+  // A drained address that nobody has is a node on its way through a restart.
+  const away = drained?.find(
+    (name) => parseAddress(name) !== null && !nodes.some(({ address }) => address === name),
+  );
+  if (away !== undefined) return `${away}, which is drained, to come back (undrain it if it never will)`;
+  if (!warm) return 'the meta leader, which listens before it acts';
+  return slots.stable ? '' : 'slots to stop moving';
 }
 
 function nodeState(
@@ -107,7 +138,7 @@ function nodeState(
   };
 }
 
-function readable(seen: Seen): string {
+function readable(seen: Seen, waited: boolean): string {
   const rows = seen.nodes.map((node) => [
     node.role,
     node.address,
@@ -119,7 +150,8 @@ function readable(seen: Seen): string {
     notes(node.detail),
   ]);
   const head = `data centre ${seen.dataCenter}, leader ${seen.leader || 'unknown'}, slot table ${seen.slotTableEpoch}\n`;
-  return head + table(['role', 'address', 'http', 'zone', 'state', '', 'up', 'notes'], rows);
+  const foot = waited && seen.waitingFor !== '' ? `still waits for ${seen.waitingFor}\n` : '';
+  return head + table(['role', 'address', 'http', 'zone', 'state', '', 'up', 'notes'], rows) + foot;
 }
 
 function notes(detail: unknown): string {

@@ -68,7 +68,14 @@ function knownOf({ role }: RoleContext): Known {
       const { inspect } = role.tier;
       const { leader, term, isLeader, warm } = inspect.leader();
       const members = [...inspect.members('meta'), ...inspect.members('data'), ...inspect.members('session')];
-      const detail = { isLeader, term, warm, table: inspect.tableStatus(), store: inspect.storeInfo() };
+      const detail = {
+        isLeader,
+        term,
+        warm,
+        table: inspect.tableStatus(),
+        drained: inspect.drained(),
+        store: inspect.storeInfo(),
+      };
       return { leader, epoch: inspect.table().epoch, members, detail };
     }
     case 'data': {
