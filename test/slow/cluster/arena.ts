@@ -24,7 +24,7 @@ function extraSets(): string[] {
 }
 
 /** Which processes there are, and which store. */
-export type ArenaShape = Pick<ClusterOptions, 'metas' | 'data' | 'sessions' | 'store' | 'env'>;
+export type ArenaShape = Pick<ClusterOptions, 'metas' | 'data' | 'sessions' | 'store' | 'env' | 'sets'>;
 
 /** How a scenario went. */
 export interface Outcome {
@@ -65,7 +65,7 @@ export class Arena {
     this.cluster = await Cluster.start({
       ...this.#shape,
       dir: this.#dir,
-      sets: [...SETS, ...extraSets()],
+      sets: [...(this.#shape.sets ?? SETS), ...extraSets()],
     });
     await this.cluster.even(20_000);
     this.fleet = new Fleet({ ...SIZES, query: () => this.cluster.queryWithWeight() });
