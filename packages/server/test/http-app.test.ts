@@ -34,6 +34,14 @@ const ENDPOINTS: readonly Endpoint<null>[] = [
     handle: (_context, { params, body }) => json({ id: params['id'], cell: body.cell ?? null }),
   }),
   endpoint({
+    method: 'POST',
+    path: '/maybe',
+    bodyKind: 'json',
+    body: Type.Union([Type.Undefined(), Type.Null(), Type.Object({ ips: Type.Array(Type.String()) })]),
+    doc: '',
+    handle: (_context, { body }) => json(body?.ips ?? null),
+  }),
+  endpoint({
     method: 'GET',
     path: '/crash',
     doc: '',
@@ -134,6 +142,23 @@ describe('input', () => {
     const answer = await post(body);
     expect(answer.status).toBe(400);
     expect(await answer.text()).toContain(why);
+  });
+
+  it.each([
+    ['', 200, 'null'],
+    ['null', 200, 'null'],
+    ['{"ips":["a"]}', 200, '["a"]'],
+    ['{"ips":"a"}', 400, 'field ips must be array'],
+    ['[]', 400, 'the body must be object'],
+  ])('takes a body that may be missing, or says what is wrong with it: %s', async (body, status, text) => {
+    const answer = await get('/maybe', { method: 'POST', body });
+    expect([answer.status, await answer.text()]).toEqual([status, text]);
+  });
+
+  it('refuses a path that cannot be decoded', async () => {
+    const answer = await get('/form/%zz', { method: 'PUT' });
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([400, 'text/plain']);
+    expect(await answer.text()).toContain('/form/%zz');
   });
 
   it('refuses missing and empty parameters by name', async () => {

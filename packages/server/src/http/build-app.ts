@@ -55,6 +55,8 @@ export async function buildFastify<C>(options: AppOptions<C>): Promise<App> {
     bodyLimit: options.bodyBytesMax,
     logger: false,
     exposeHeadRoutes: false,
+    frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
+      send(reply, errorAnswer(error, request, options.logger)),
     routerOptions: {
       maxParamLength: PARAM_UNITS_MAX,
       ignoreTrailingSlash: true,

@@ -46,12 +46,17 @@ function parseJson(body: string): unknown {
 export async function check(schema: TSchema, value: unknown, where: 'query' | 'body'): Promise<void> {
   checker ??= await import('typebox/value');
   if (checker.Check(schema, value)) return;
-  const [first] = checker.Errors(schema, value);
+  const [first] = checker.Errors(told(schema), value);
   const required = (first?.params as { requiredProperties?: string[] } | undefined)?.requiredProperties;
   const field = required?.[0] ?? first?.instancePath.slice(1).replaceAll('/', '.') ?? '';
   const rule = required === undefined ? ruleOf(first) : 'is missing';
   const noun = where === 'query' ? 'parameter' : 'field';
   throw new ServerError('SR_HTTP_INPUT', field === '' ? `the ${where} ${rule}` : `${noun} ${field} ${rule}`);
+}
+
+/** A body that may be missing is declared as undefined, null or what it is: tell how it fails the last of these. */
+function told(schema: TSchema): TSchema {
+  return (schema as { anyOf?: TSchema[] }).anyOf?.at(-1) ?? schema;
 }
 
 function ruleOf(error: { readonly keyword: string; readonly message: string } | undefined): string {
