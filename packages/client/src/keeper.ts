@@ -63,6 +63,8 @@ export class ConnectionKeeper implements LinkEvents {
   #sessions: readonly SessionAddress[] = [];
   /** Sessions other sessions told of, for when the list cannot be read or is old. */
   #hints: readonly SessionAddress[] = [];
+  /** Sessions the one in use told us to move to. Tried before the others; at most SESSIONS_MAX. */
+  #preferred: ReadonlySet<string> = new Set();
   #link: SessionLink | null = null;
   /** The connection that was left in a move, until the new one has taken everything over. */
   #retiring: SessionLink | null = null;
@@ -128,6 +130,7 @@ export class ConnectionKeeper implements LinkEvents {
       reason: textOf(request.reason),
     });
     this.#hint(request.sessions);
+    this.#preferred = new Set(request.sessions.slice(0, SESSIONS_MAX));
     this.#leaving = true;
     const withinMs = Math.min(request.withinMs, MOVE_WITHIN_MS_MAX);
     void this.#dial(withinMs * this.#options.random.next(), true);
@@ -174,10 +177,18 @@ export class ConnectionKeeper implements LinkEvents {
 
   /** Tries all known sessions once; null if none took us. */
   async #round(): Promise<SessionLink | null> {
-    const rest = this.#candidates();
-    while (rest.length > 0 && !this.#closed) {
-      const at = pickSession(rest, this.#options.random);
-      const [session] = rest.splice(at, 1);
+    const first = this.#candidates();
+    const rest: SessionAddress[] = [];
+    if (this.#leaving) {
+      for (let at = first.length - 1; at >= 0; at--) {
+        const { host, port } = first[at];
+        if (!this.#preferred.has(formatAddress(host, port))) rest.push(...first.splice(at, 1));
+      }
+    }
+    while (first.length + rest.length > 0 && !this.#closed) {
+      const from = first.length > 0 ? first : rest;
+      const at = pickSession(from, this.#options.random);
+      const [session] = from.splice(at, 1);
       const address = formatAddress(session.host, session.port);
       // The session that sends us away is the last resort, and only when its connection has gone.
       if (this.#leaving && address === this.#link?.address) continue;

@@ -30,7 +30,7 @@ export interface ClusterView {
   readonly metas: readonly string[];
   /** Publishers there were in the whole cluster before everything restarted; 0 = no cold restart is going on. */
   readonly expectedPublishers: number;
-  /** Mean client connections of the sessions that take clients. */
+  /** Mean client connections of the sessions of this node's zone that take clients; 0 if there are none. */
   readonly meanWeight: number;
   /** Ms since the last answer of a leader; Infinity before the first. */
   readonly heardMetaMsAgo: number;

@@ -134,7 +134,7 @@ export class Term {
     link.tableEpoch = beat.tableEpoch;
     link.membersRevision = beat.membersRevision;
     link.docsRevision = beat.docsRevision;
-    return this.#reply(link);
+    return this.#reply(link, node);
   }
 
   /** A node says goodbye. */
@@ -233,7 +233,7 @@ export class Term {
     this.expectedPublishers = this.#memory.expected(sessions, nowMs);
   }
 
-  #reply(link: NodeLink): MessageOf<typeof BeatReply> {
+  #reply(link: NodeLink, node: NodeRecord): MessageOf<typeof BeatReply> {
     const metas = this.members.of('meta').map(({ record }) => record.address);
     const self = this.#facts.self().address;
     return {
@@ -244,12 +244,16 @@ export class Term {
       ...this.#pusher.partsFor(link),
       metas: [...new Set([...this.#facts.config.metas, self, ...metas])],
       expectedPublishers: this.expectedPublishers,
-      meanWeight: this.#meanWeight(),
+      meanWeight: this.#meanWeight(node.zone),
     };
   }
 
-  #meanWeight(): number {
-    const sessions = this.members.of('session').filter(({ record }) => !record.draining);
+  /** Mean connections of the sessions that take clients of the zone: a client stays in its zone. */
+  #meanWeight(zone: string): number {
+    const drained = drainedNames(this.#ports.docs);
+    const sessions = this.members
+      .of('session')
+      .filter(({ record }) => record.zone === zone && !this.#drains(record, drained));
     const sum = sessions.reduce((total, { record }) => total + record.weight, 0);
     return sessions.length === 0 ? 0 : Math.round(sum / sessions.length);
   }

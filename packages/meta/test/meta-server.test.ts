@@ -506,6 +506,25 @@ describe('meta: documents, weights, publishers', () => {
     expect(a.link.view.members.find((m) => m.address === 'session-2:9600')?.weight).toBe(50);
   });
 
+  it('counts only sessions of the same zone that take clients in the mean', async () => {
+    const { meta } = await startSettled(1);
+    const near = ['session-1:9600', 'session-2:9600', 'session-3:9600'].map((address) =>
+      cluster.node('session', address),
+    );
+    const far = cluster.node('session', 'session-4:9600', 'FAR');
+    near[0].weight = 100;
+    near[1].weight = 50;
+    near[2].weight = 900;
+    far.weight = 7;
+    await cluster.clock.advance(3000);
+    await meta.admin.setDraining('session-3:9600', true);
+    await cluster.clock.advance(2000);
+    expect([near[0].link.view.meanWeight, far.link.view.meanWeight]).toEqual([75, 7]);
+    await meta.admin.setDraining('session-3:9600', false);
+    await cluster.clock.advance(2000);
+    expect(near[0].link.view.meanWeight).toBe(350);
+  });
+
   it('hands out the former number of publishers after all sessions restarted, until they are back', async () => {
     const { meta } = await startSettled(1);
     const [a, b] = [cluster.node('session', 'session-1:9600'), cluster.node('session', 'session-2:9600')];

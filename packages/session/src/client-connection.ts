@@ -35,9 +35,12 @@ export class ClientConnection {
   /** True once it has held something. */
   hadRegistrations = false;
   closed = false;
+  /** Monotonic ms when it was opened, or last asked to leave. */
+  sinceMs: number;
 
-  constructor(channel: BoltChannel<ClientConnection>) {
+  constructor(channel: BoltChannel<ClientConnection>, nowMs: number) {
     this.channel = channel;
+    this.sinceMs = nowMs;
     this.address = channel.remoteAddress;
     const at = this.address.lastIndexOf(':');
     this.host = at < 0 ? this.address : this.address.slice(0, at);

@@ -77,7 +77,7 @@ export class ClientDoor implements BoltHandler<ClientConnection> {
   /** A connection to the client port. */
   accept(connection: Connection): void {
     const channel = new BoltChannel<ClientConnection>(connection, this.#options);
-    const client = new ClientConnection(channel);
+    const client = new ClientConnection(channel, this.#clock.monoMs());
     channel.userData = client;
     if (!this.#open || this.connections.size >= this.#settings.connectionsMax) {
       if (this.#open) this.#metrics.refused.connections.value++;
@@ -136,10 +136,10 @@ export class ClientDoor implements BoltHandler<ClientConnection> {
     }
   }
 
-  /** Asks every SDK to move to another session. */
-  sendAway(withinMs: number, reason: string, sessions: readonly string[]): void {
+  /** Asks an SDK to move to another session, at a moment of its choice within the time. The sessions named first are preferred. */
+  sendAway(client: ClientConnection, withinMs: number, reason: string, sessions: readonly string[]): void {
     const content = Reconnect.encode({ withinMs: Math.round(withinMs), reason, sessions });
-    for (const client of this.#sdk) client.channel.oneway(Reconnect.className, CODEC_INTERNAL, content);
+    client.channel.oneway(Reconnect.className, CODEC_INTERNAL, content);
   }
 
   /** Closes every connection at once. */

@@ -58,6 +58,12 @@ export class DepartureKeeper {
     this.#arm();
   }
 
+  /** A client closed that this session had sent away. */
+  sentAway(clientAddress: string, publishers: ReadonlySet<SessionPublisher> | null): void {
+    this.core.sentAway(this.#ports.clock.monoMs(), clientAddress, publishers);
+    this.#arm();
+  }
+
   /** Operator override: publishers that match are not held any longer. */
   release(matches: (publisher: SessionPublisher) => boolean): void {
     for (const { held, publishers } of this.core.pending) {

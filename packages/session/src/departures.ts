@@ -36,6 +36,8 @@ export class Departures {
   #graced: Departure[] = [];
   /** Waiting for the hold, in order of `dueMs`. */
   #held: Departure[] = [];
+  /** Sent away by us, and expected at another session; in order of `dueMs`. */
+  #sent: Departure[] = [];
   /** Times of the closes in the window. */
   #closes: number[] = [];
   #from = 0;
@@ -47,12 +49,17 @@ export class Departures {
 
   /** Departures that wait. */
   get pending(): readonly Departure[] {
-    return [...this.#graced, ...this.#held];
+    return [...this.#graced, ...this.#held, ...this.#sent];
   }
 
   /** Number of departures that wait. */
   get size(): number {
-    return this.#graced.length + this.#held.length;
+    return this.#graced.length + this.#held.length + this.#sent.length;
+  }
+
+  /** True while publishers are kept because of a fault. */
+  get holding(): boolean {
+    return this.#held.length > 0;
   }
 
   /** True while closes count as a fault of ours. */
@@ -93,14 +100,21 @@ export class Departures {
     return true;
   }
 
+  /** A client closed that was sent away: its publishers stay for the hold, it is no sign of a fault. */
+  sentAway(nowMs: number, clientAddress: string, publishers: ReadonlySet<SessionPublisher> | null): void {
+    if (publishers === null || publishers.size === 0) return;
+    const dueMs = nowMs + this.#options.holdMs;
+    this.#sent.push({ clientAddress, publishers, closedMs: nowMs, dueMs, held: false });
+  }
+
   /** Takes the departures whose time has come. */
   due(nowMs: number): Departure[] {
-    return [...takeDue(this.#graced, nowMs), ...takeDue(this.#held, nowMs)];
+    return [this.#graced, this.#held, this.#sent].flatMap((line) => takeDue(line, nowMs));
   }
 
   /** When {@link due} has something next; Infinity if nothing waits. */
   nextDueMs(): number {
-    return Math.min(this.#graced[0]?.dueMs ?? Infinity, this.#held[0]?.dueMs ?? Infinity);
+    return Math.min(...[this.#graced, this.#held, this.#sent].map((line) => line[0]?.dueMs ?? Infinity));
   }
 
   /** The first of a crowd looked like single clients. */

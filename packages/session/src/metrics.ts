@@ -66,6 +66,7 @@ function registrationMetrics(set: MetricSet) {
       'held_returned_total',
       'Publishers of closed connections that came back in time',
     ),
+    shed: set.counter('shed_total', 'Clients sent to less loaded sessions', 'session.md 16'),
     clientOff: set.counter('client_off_total', 'Publishers removed because their connection closed'),
   };
 }

@@ -28,6 +28,7 @@ import { PushEngine } from './push/push-engine.ts';
 import { PushSwitch } from './push/push-switch.ts';
 import { RegistrationStore } from './registration-store.ts';
 import { RestartGate } from './restart-gate.ts';
+import { SessionBalancer } from './session-balancer.ts';
 import { SessionInspect } from './session-inspect.ts';
 import { SessionRegistry } from './session-registry.ts';
 import { type SessionConfig, type SessionTunables, tunablesOf } from './settings.ts';
@@ -77,6 +78,7 @@ export class SessionServer {
   readonly #engine: PushEngine;
   readonly #registry: SessionRegistry;
   readonly #departures: DepartureKeeper;
+  readonly #balancer: SessionBalancer;
   readonly #gate: RestartGate;
   readonly #pushSwitch = new PushSwitch();
   readonly #context: HandlerContext;
@@ -129,6 +131,7 @@ export class SessionServer {
     });
     this.#context = this.#makeContext();
     this.inspect = this.#makeInspect();
+    this.#balancer = this.#makeBalancer();
     this.#addGauges();
   }
 
@@ -218,7 +221,8 @@ export class SessionServer {
     await this.#within(this.#meta.drain(true), STOP_WAIT_MS);
     const others = this.#otherSessions();
     const drainMs = others.length === 0 ? 0 : this.#settings.drainMs;
-    this.#door.sendAway(drainMs / 2, 'session stops', others);
+    for (const client of this.#door.sdkConnections)
+      this.#door.sendAway(client, drainMs / 2, 'session stops', others);
     const official = [...this.#door.connections.values()].filter((connection) => connection.sdk === null);
     const deadlineMs = clock.monoMs() + drainMs;
     let at = 0;
@@ -283,13 +287,11 @@ export class SessionServer {
     await Promise.race([done.catch(() => undefined), this.#sleep(ms)]);
   }
 
-  /** Client addresses of the other sessions that take clients, those of our zone first. */
+  /** Client addresses of the other sessions that take clients: those of our zone, without any all others. */
   #otherSessions(): string[] {
-    return this.inspect
-      .sessions()
-      .filter((node) => node.processId !== this.#processId)
-      .sort((a, b) => Number(b.zone === this.#zone) - Number(a.zone === this.#zone))
-      .map((node) => node.address);
+    const others = this.inspect.sessions().filter((node) => node.processId !== this.#processId);
+    const near = others.filter(({ zone }) => zone === this.#zone);
+    return (near.length === 0 ? others : near).map(({ address }) => address);
   }
 
   #node(): NodeRecord {
@@ -322,7 +324,12 @@ export class SessionServer {
     const { saidGoodbye } = connection;
     const publishers = this.#registry.connectionClosed(connection);
     // While we stop, closes are our doing: data nodes keep the publishers until they are registered elsewhere or the lease ends.
+    const sentAway = this.#balancer.takeLeft(connection);
     if (this.#phase !== 'serving' || saidGoodbye) return;
+    if (sentAway) {
+      this.#departures.sentAway(connection.address, publishers);
+      return;
+    }
     this.#departures.closed(connection.address, this.#door.connections.size, this.#gate.closed, publishers);
   }
 
@@ -333,6 +340,7 @@ export class SessionServer {
     this.#engine.sweepSlow();
     this.#checkGate(nowMs);
     this.#releaseHolds();
+    if (this.#phase === 'serving') this.#balancer.check(nowMs);
   }
 
   #checkGate(nowMs: number): void {
@@ -457,6 +465,23 @@ export class SessionServer {
       pushAllowed: () => !this.#pushSwitch.stopped,
       ready: () => this.#readiness(),
       slotCount: this.#config.slotConfig.slotCount,
+    });
+  }
+
+  #makeBalancer(): SessionBalancer {
+    const { clock, random, logger } = this.#ports;
+    return new SessionBalancer({
+      clock,
+      random,
+      logger,
+      settings: this.#settings,
+      metrics: this.#metrics,
+      door: this.#door,
+      view: () => this.#meta.view,
+      sessions: () => this.inspect.sessions(this.#zone),
+      processId: () => this.#processId,
+      holding: () =>
+        this.#gate.closed || this.#departures.core.holding || this.#data.missingLeaders().length > 0,
     });
   }
 

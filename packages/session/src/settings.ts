@@ -283,6 +283,38 @@ export const SESSION_SETTINGS = Object.freeze({
     'Time over which a stopping session sends its clients away; 0 when it is the only session.',
     'session.md 16',
   ),
+  shedPerSecondMax: setting(
+    5,
+    0,
+    10_000,
+    'perSecond',
+    'Clients a session with more than its share sends to others per second; 0 = never. Document operator/session-balance `off` stops it in all sessions.',
+    'session.md 16',
+  ),
+  shedOverShare: setting(
+    0.2,
+    0.04,
+    10,
+    'share',
+    'A session with so many more connections than the mean of its zone sends clients away; a quarter of it while another has less than half of the mean.',
+    'session.md 16',
+  ),
+  shedSurplusMin: setting(
+    10,
+    1,
+    1_000_000,
+    'items',
+    'Connections above the mean with which a session begins to send clients away.',
+  ),
+  // Official clients ask for the list each 30 s (wire 3.1): a session that died must not be on it when one is sent away.
+  shedQuietMs: setting(
+    35_000,
+    0,
+    3_600_000,
+    'ms',
+    'Nobody is sent away for so long after this session started, another one left, or lists or publishers were held.',
+    'wire 3.1',
+  ),
   sdkBeatMs: setting(
     2000,
     100,

@@ -10,6 +10,7 @@ import {
   SETTLE_MS,
   type SimPlan,
   type SimResult,
+  type SimRun,
   type SimSize,
 } from '@sofa-registry/testing';
 
@@ -48,6 +49,40 @@ describe('one process of each role', () => {
 describe('a cluster', () => {
   test.each([101, 102])('seed %i: single faults', async (seed) => {
     expectClean(await runPlan(makePlan(seed, 'single', { activeMs: 20_000 })));
+  });
+});
+
+describe('sessions that balance', () => {
+  /** One of three sessions is away for a while: when it is back, empty, the others send clients to it. */
+  const plans: SimPlan[] = [1, 2, 3, 4, 5, 6].map((seed) => ({
+    ...makePlan(seed, 'none', {
+      metas: 1,
+      data: 2,
+      sessions: 3,
+      zones: 1,
+      clients: 30,
+      activeMs: 60_000,
+      stepMs: 200,
+    }),
+    faults: [
+      { atMs: SETTLE_MS + 1000, forMs: 12_000, kind: 'crash', node: 'session-3', silent: false },
+      { atMs: SETTLE_MS + 40_000, forMs: 100, kind: 'crash', node: `data-${(seed % 2) + 1}`, silent: false },
+    ],
+  }));
+
+  test('no list shrinks while clients are sent to the lighter one', async () => {
+    let shed = 0;
+    for (const plan of plans) {
+      const runs: SimRun[] = [];
+      const session = { shedSurplusMin: 1, shedQuietMs: 3000, shedPerSecondMax: 4 };
+      expectClean(await runPlan(plan, { settings: { session }, prepare: (run) => void runs.push(run) }));
+      for (const { tier } of runs[0].cluster.nodes.values()) {
+        if (tier?.role !== 'session') continue;
+        const family = tier.server.metrics.families().find(({ name }) => name.endsWith('_shed_total'));
+        shed += family?.samples()[0]?.value ?? 0;
+      }
+    }
+    expect(shed).toBeGreaterThan(10);
   });
 });
 

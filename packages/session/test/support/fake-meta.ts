@@ -18,6 +18,7 @@ export class FakeMeta {
   members: NodeRecord[] = [];
   docs: { key: string; value: string; version: number }[] = [];
   expectedPublishers = 0;
+  meanWeight = 0;
   revision = 1;
   readonly beats: MessageOf<typeof Beat>[] = [];
   /** Class names other than beats. */
@@ -88,7 +89,7 @@ export class FakeMeta {
       ...this.#view(),
       metas: [this.address],
       expectedPublishers: this.expectedPublishers,
-      meanWeight: 1,
+      meanWeight: this.meanWeight,
     });
     channel.respond(frame, BeatReply.className, content);
   }

@@ -98,6 +98,8 @@ const STALE_MS_MAX = 60_000;
 const UNSOUND_MS = 3500;
 /** After which an unsound way that healed proves nothing against the session any more. */
 const HEALED_MS = 60_000;
+/** What a client reads when its session ends the connection; one that was killed or gave the client up resets it. */
+const CLOSED_BY_SESSION = 'peer closed';
 /** Latencies and the grain of the model's own sampling. */
 const SLACK_MS = 150;
 /** How long an acknowledged publication may take to be visible to a first push. */
@@ -186,10 +188,12 @@ export class SimModel implements ModelClientEvents {
     if (state === undefined) return;
     const nowMs = this.#world.nowMs();
     const session = this.#session(state.session);
+    // A session that closes in good order sends the client elsewhere: what it holds must stay listed until it is there.
+    const sentAway = reason === CLOSED_BY_SESSION;
     // A client that holds nothing has said goodbye: its close is no sign that sockets are being lost.
-    if (holdsAnything(client)) session.closes.push(nowMs);
+    if (!sentAway && holdsAnything(client)) session.closes.push(nowMs);
     if (state.lostMs !== Infinity) return;
-    const hold = session.stopping ? this.#holds.holdMs : this.#holds.graceMs;
+    const hold = sentAway || session.stopping ? this.#holds.holdMs : this.#holds.graceMs;
     this.#lost(state, nowMs, hold, `lost ${state.session}`);
     this.#noticeMass(state.session, session, nowMs);
   }

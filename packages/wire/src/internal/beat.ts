@@ -60,6 +60,7 @@ export const BeatReply = message(
     ...view,
     metas: list(word),
     expectedPublishers: uint,
+    /** Mean connections of the sessions of the node's zone that take clients. */
     meanWeight: uint,
   }),
 );

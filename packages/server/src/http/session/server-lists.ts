@@ -9,6 +9,9 @@ import { offeredWeights } from './offered-weights.ts';
 
 const zoneQuery = Type.Object({ zone: Type.Optional(Type.String()) });
 
+/** Loads older than this are not told, ms. */
+const LOAD_MS_MAX = 5000;
+
 /** Sessions of the asked zone; blank or the literal `null` of Java clients: of the own zone. */
 function sessionsOf(
   { role, process: shared }: SessionContext,
@@ -40,10 +43,13 @@ export const SERVER_LISTS: readonly Endpoint<SessionContext>[] = [
     method: 'GET',
     path: '/api/servers/queryWithWeight',
     query: zoneQuery,
-    doc: 'The same with the connections of each session as its weight; sessions of about the same load weigh the same, two always.',
+    doc: 'The same with the connections of each session as its weight; without too many it is the mean, and of two it always is.',
     handle: (context, { query }) => {
       const sessions = sessionsOf(context, query.zone);
-      const weights = offeredWeights(sessions);
+      const weights = offeredWeights(
+        sessions,
+        context.role.tier.inspect.view().heardMetaMsAgo <= LOAD_MS_MAX,
+      );
       return text(sessions.map(({ address }, i) => `${address}?weight=${weights[i]}`).join(';'));
     },
   }),
