@@ -80,6 +80,7 @@ export class MetaLink implements ReplyHandler<BoltChannel> {
     this.#meta = new MetaConnection(ports, () => this.#view.metas, {
       opened: (_channel, address) => this.#opened(address),
       lost: (reason) => this.#failedBeat(`connection to meta lost: ${reason}`),
+      barred: (address, why) => this.#failedBeat(`meta at ${address} to let this node in: ${why}`),
       request: (channel, frame) => this.#request(channel, frame),
     });
   }
@@ -182,7 +183,10 @@ export class MetaLink implements ReplyHandler<BoltChannel> {
   failed(channel: BoltChannel, error: RpcError): void {
     if (channel !== this.#beating) return;
     this.#beating = null;
-    if (error.code === 'SR_RPC_STATUS') {
+    if (error.status === BoltStatus.errorComm) {
+      counters.refused.value++;
+      this.#failedBeat(`a cluster token: meta at ${this.#meta.address} asks for one (clusterTokenFile)`);
+    } else if (error.code === 'SR_RPC_STATUS') {
       counters.refused.value++;
       const { slotCount, replicas, slotFunction } = this.#options.slotConfig;
       const own = `slots ${slotCount}, replicas ${replicas}, function ${slotFunction}`;

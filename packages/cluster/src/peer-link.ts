@@ -27,6 +27,7 @@ import {
   PEER_RETRY_MS,
   PEER_RETRY_MS_MAX,
 } from './limits.ts';
+import { isBarred } from './meta-connection.ts';
 import { clusterCounters as counters } from './metrics.ts';
 import type { ClusterPorts } from './ports.ts';
 
@@ -69,6 +70,8 @@ export class PeerLink implements ReplyHandler<BoltChannel> {
   #retry: Timer | null = null;
   #closed = false;
   #heardAtMs = -1;
+  /** Why this node was kept out, if it was last time. */
+  #barred = '';
 
   constructor(ports: ClusterPorts, options: PeerLinkOptions) {
     this.address = options.address;
@@ -159,6 +162,7 @@ export class PeerLink implements ReplyHandler<BoltChannel> {
     this.#channel = channel;
     this.processId = reply.processId;
     this.#backoff.reset();
+    this.#barred = '';
     counters.peerUps.value++;
     this.#options.events.up(this, reply);
   }
@@ -168,7 +172,11 @@ export class PeerLink implements ReplyHandler<BoltChannel> {
     if (channel !== this.#candidate) return;
     if (error.code === 'SR_RPC_STATUS') {
       counters.peerRefused.value++;
-      this.#ports.logger.warn('peer link: data node refused the hello: slot count or data centre differs', {
+      const why =
+        error.status === BoltStatus.errorComm
+          ? 'it asks for a cluster token (clusterTokenFile)'
+          : 'slot count or data centre differs';
+      this.#ports.logger.warn(`peer link: data node refused the hello: ${why}`, {
         peer: this.address,
         status: error.status,
       });
@@ -193,7 +201,7 @@ export class PeerLink implements ReplyHandler<BoltChannel> {
       // Another attempt has taken this one's place.
       if (aborter.signal.aborted) return;
       this.#attemptMs = -1;
-      this.#ports.logger.debug('peer link: no connection', { peer: this.address, error: String(error) });
+      this.#sayFailed(error);
       this.#again();
       return;
     }
@@ -210,6 +218,17 @@ export class PeerLink implements ReplyHandler<BoltChannel> {
       this.#ports.logger.error('peer link: no hello', { peer: this.address, error: String(error) });
       channel.destroy('no hello');
     }
+  }
+
+  /** A node that is away is no news; one that is there and does not let us in is, once. */
+  #sayFailed(error: unknown): void {
+    const fields = { peer: this.address, error: String(error) };
+    if (!isBarred(error) || this.#barred === error.message) {
+      this.#ports.logger.debug('peer link: no connection', fields);
+      return;
+    }
+    this.#barred = error.message;
+    this.#ports.logger.warn('peer link: kept out', fields);
   }
 
   #again(): void {

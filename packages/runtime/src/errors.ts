@@ -24,6 +24,10 @@ export const RUNTIME_ERRORS = {
   SR_NET_LISTEN: { message: 'cannot listen', retryable: false },
   /** No connection to the address: refused, unreachable, timed out, aborted. */
   SR_NET_CONNECT: { message: 'cannot connect', retryable: true },
+  /** The TLS handshake with the address failed (its certificate has expired, is of another authority or for another name, or ours was refused), or own TLS material is not usable. */
+  SR_NET_TLS: { message: 'TLS failed', retryable: true },
+  /** The node at the address has no or another cluster token. */
+  SR_NET_TOKEN: { message: 'cluster token refused', retryable: true },
 } as const satisfies Record<string, RuntimeErrorInfo>;
 
 /** One of the codes of {@link RUNTIME_ERRORS}. */

@@ -207,23 +207,6 @@ test('closing leaves no timer behind', async () => {
   await listener.close();
 });
 
-test('the secure hook sees the socket of both sides before anything else', async () => {
-  const sides: string[] = [];
-  const { network: tcp } = network({
-    secure: (socket, side) => {
-      sides.push(side);
-      return socket;
-    },
-  });
-  const listener = await tcp.listen({ host: HOST, port: 0 }, (connection) => void new Ear(connection));
-  const client = new Ear(await tcp.connect(listener.address));
-  await until(() => sides.length === 2, 'both sides');
-  expect(sides.toSorted()).toEqual(['client', 'server']);
-  client.connection.destroy('test over');
-  await until(() => client.reasons.length === 1, 'closed');
-  await listener.close();
-});
-
 test('channels over sockets: pipelined calls both ways; garbage closes only its own connection', async () => {
   const tcp = tcpNetwork({ clock, logger: noopLogger() });
   const server = new Side();

@@ -1,4 +1,5 @@
 /** Node.js adapters of the runtime ports: `@sofa-registry/runtime/node`. Only composition roots import this. */
+export { CLUSTER_TOKENS_MAX, ClusterTokens } from './cluster-token.ts';
 export { NET_METRICS, NetMetrics } from './net-metrics.ts';
 export { nodeClock } from './node-clock.ts';
 export { nodeRandom } from './node-random.ts';
@@ -10,6 +11,8 @@ export {
   CONNECT_TIMEOUT_MS,
   CONNECTIONS_MAX,
   KEEP_ALIVE_MS,
-  type SecureSocket,
   type TcpNetworkOptions,
+  type TlsPolicy,
 } from './tcp-options.ts';
+export { type TlsAccept, TlsDoor, type TlsDoorOptions } from './tls-door.ts';
+export { TlsIdentity, type TlsMaterial, type TlsProblem, tlsProblem } from './tls-identity.ts';

@@ -1,5 +1,5 @@
 /** Counters of the TCP network. */
-import { type Counter, MetricSet } from '../metrics.ts';
+import { type Counter, type CounterVec, MetricSet } from '../metrics.ts';
 
 /** One set of counters, shared by the networks of a process. */
 export class NetMetrics {
@@ -12,6 +12,10 @@ export class NetMetrics {
   readonly bytesSent: Counter;
   readonly flushes: Counter;
   readonly overflowed: Counter;
+  readonly tlsAccepted: Counter;
+  readonly tlsFailed: Counter;
+  readonly tokenRefused: CounterVec;
+  readonly tokenFailed: CounterVec;
   /** Connections open now. */
   openNow = 0;
   /** Bytes queued now. */
@@ -32,6 +36,21 @@ export class NetMetrics {
     this.overflowed = set.counter(
       'overflowed_total',
       'Connections destroyed for what was queued on them: queuedBytesMax, or the most when bufferedBytesMax was exceeded.',
+    );
+    this.tlsAccepted = set.counter('tls_accepted_total', 'TLS handshakes of others that succeeded.');
+    this.tlsFailed = set.counter(
+      'tls_failed_total',
+      'TLS handshakes of others that failed: no or a foreign certificate, plain text, or this side was not trusted.',
+    );
+    this.tokenRefused = set.counterVec(
+      'token_refused_total',
+      'Nodes that connected and were refused: none = without cluster token, wrong = with another one, closed = gave up.',
+      ['reason'],
+    );
+    this.tokenFailed = set.counterVec(
+      'token_failed_total',
+      'Own connects that failed in the exchange of the cluster token: none = the other side has none, wrong = another one, closed.',
+      ['reason'],
     );
     set.gauge('connections_open', 'Connections open.', () => this.openNow);
     set.gauge('buffered_bytes', 'Bytes queued on all connections.', () => this.bufferedNow);

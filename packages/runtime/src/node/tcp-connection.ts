@@ -146,6 +146,8 @@ export class TcpConnection implements Connection {
   /** @internal */
   socketError(error: NodeJS.ErrnoException): void {
     this.#die(error.code ?? error.message);
+    // A TLS socket stays open after an alert of the peer.
+    this.#socket.destroy();
   }
 
   /** @internal */

@@ -1,20 +1,34 @@
-/** TCP over node:net. */
+/** TCP over node:net, with TLS and the cluster token where they are configured. */
 import * as net from 'node:net';
-import { formatAddress, type HostPort } from '@sofa-registry/model';
+import type { HostPort } from '@sofa-registry/model';
 import { RuntimeError } from '../errors.ts';
 import { connectionLimits } from '../limits.ts';
 import type { Connection, ConnectOptions, Listener, Network } from '../ports.ts';
+import { checkToken, type ClusterTokens, type TokenFailure } from './cluster-token.ts';
 import { NET_METRICS } from './net-metrics.ts';
+import { connectSocket } from './tcp-connect.ts';
 import { TcpConnection } from './tcp-connection.ts';
 import { TcpHub } from './tcp-hub.ts';
 import {
   BACKLOG,
   BUFFERED_BYTES_MAX,
-  CONNECT_TIMEOUT_MS,
   CONNECTIONS_MAX,
   KEEP_ALIVE_MS,
   type TcpNetworkOptions,
 } from './tcp-options.ts';
+import { HANDSHAKES_MAX, TlsDoor } from './tls-door.ts';
+import { refuseWithoutToken } from './token-refusal.ts';
+
+/** At most one line about refused nodes in so many ms; the counter has them all. */
+const REFUSAL_LOG_MS = 5000;
+/** How long a refused node may take to read the answer and close, ms. */
+const REFUSAL_LINGER_MS = 1000;
+
+const TOKEN_REFUSALS: Readonly<Record<TokenFailure, string>> = {
+  none: 'a node was refused: it has no cluster token (clusterTokenFile)',
+  wrong: 'a node was refused: it has another cluster token',
+  closed: 'a connection ended before it proved the cluster token',
+};
 
 /** What a listen error means to an operator. */
 const LISTEN_CAUSES: Readonly<Record<string, string>> = {
@@ -28,17 +42,20 @@ class TcpListener implements Listener {
   readonly address: HostPort;
   readonly #server: net.Server;
   readonly #hub: TcpHub;
+  readonly #door: TlsDoor | null;
 
-  constructor(server: net.Server, host: string, hub: TcpHub) {
+  constructor(server: net.Server, host: string, hub: TcpHub, door: TlsDoor | null) {
     const bound = server.address();
     this.address = { host, port: typeof bound === 'object' && bound !== null ? bound.port : 0 };
     this.#server = server;
     this.#hub = hub;
+    this.#door = door;
   }
 
   /** `server.close` waits for all connections; here the port is free as soon as the handle is closed. */
   close(): Promise<void> {
     if (this.#server.listening) this.#server.close();
+    this.#door?.close();
     return new Promise((resolve) => this.#hub.clock.defer(resolve));
   }
 }
@@ -47,6 +64,9 @@ class TcpNetwork implements Network {
   readonly #options: TcpNetworkOptions;
   readonly #hub: TcpHub;
   readonly #socketOptions;
+  /** Exchanges of the token under way. */
+  #exchanges = 0;
+  #refusalLoggedMs = -Infinity;
 
   constructor(options: TcpNetworkOptions) {
     this.#options = options;
@@ -79,8 +99,10 @@ class TcpNetwork implements Network {
         () => {
           server.off('error', refused);
           server.on('error', (error) => this.#hub.logger.error('listener failed', { address, error }));
-          const listener = new TcpListener(server, address.host, this.#hub);
-          server.on('connection', (socket) => this.#accept(socket, listener.address, accept));
+          const ready = (socket: net.Socket): void => this.#ready(socket, listener.address, accept);
+          const door = this.#door(ready);
+          const listener = new TcpListener(server, address.host, this.#hub, door);
+          server.on('connection', (socket) => this.#accept(socket, door, ready));
           resolve(listener);
         },
       );
@@ -88,51 +110,66 @@ class TcpNetwork implements Network {
   }
 
   connect(address: HostPort, options?: ConnectOptions): Promise<Connection> {
-    const { promise, resolve, reject } = Promise.withResolvers<Connection>();
     const { clock, metrics } = this.#hub;
-    const signal = options?.signal;
-    const socket = net.connect({ ...this.#socketOptions, host: address.host, port: address.port });
-    const settle = (): void => {
-      timer.cancel();
-      signal?.removeEventListener('abort', onAbort);
-      socket.off('connect', onConnect);
-      socket.off('error', onFailed);
-    };
-    const fail = (detail: string, cause?: unknown): void => {
-      settle();
-      // A late error of the abandoned socket has no other listener.
-      socket.on('error', () => undefined);
-      socket.destroy();
-      metrics.connectFailed.value++;
-      reject(
-        new RuntimeError('SR_NET_CONNECT', `${formatAddress(address.host, address.port)}: ${detail}`, cause),
-      );
-    };
-    const onAbort = (): void => fail('aborted', signal?.reason);
-    const onFailed = (error: NodeJS.ErrnoException): void => fail(error.code ?? error.message, error);
-    const onConnect = (): void => {
-      settle();
-      metrics.connected.value++;
-      resolve(new TcpConnection(this.#secured(socket, 'client'), this.#hub, null));
-    };
-    const timeoutMs = options?.timeoutMs ?? CONNECT_TIMEOUT_MS;
-    const timer = clock.setTimer(timeoutMs, () => fail(`no answer within ${timeoutMs} ms`));
-    socket.on('connect', onConnect);
-    socket.on('error', onFailed);
-    if (signal?.aborted) onAbort();
-    else signal?.addEventListener('abort', onAbort, { once: true });
-    return promise;
+    const context = { clock, metrics, options: this.#options, socketOptions: this.#socketOptions };
+    return connectSocket(context, address, options, (socket) => new TcpConnection(socket, this.#hub, null));
   }
 
-  #accept(socket: net.Socket, local: HostPort, accept: (connection: Connection) => void): void {
-    const { metrics, logger } = this.#hub;
+  /** The door of a listener; null when it takes plain text only. */
+  #door(ready: (socket: net.Socket) => void): TlsDoor | null {
+    const { tls } = this.#options;
+    if (tls === undefined || tls.accept === 'plain') return null;
+    const { clock, logger, metrics } = this.#hub;
+    const { identity, accept, askCertificate } = tls;
+    return new TlsDoor({ identity, accept, askCertificate, clock, logger, metrics, ready });
+  }
+
+  #accept(socket: net.Socket, door: TlsDoor | null, ready: (socket: net.Socket) => void): void {
     if (this.#hub.acceptedOpen >= (this.#options.connectionsMax ?? CONNECTIONS_MAX)) {
+      this.#hub.metrics.refused.value++;
+      socket.destroy();
+    } else if (door === null) ready(socket);
+    else door.admit(socket);
+  }
+
+  #ready(socket: net.Socket, local: HostPort, accept: (connection: Connection) => void): void {
+    const { tokens } = this.#options;
+    if (tokens === undefined) this.#open(socket, local, accept);
+    else void this.#checked(socket, tokens, local, accept);
+  }
+
+  async #checked(
+    socket: net.Socket,
+    tokens: ClusterTokens,
+    local: HostPort,
+    accept: (connection: Connection) => void,
+  ): Promise<void> {
+    const { metrics, logger, clock } = this.#hub;
+    socket.on('error', ignored);
+    if (this.#exchanges >= HANDSHAKES_MAX) {
       metrics.refused.value++;
       socket.destroy();
       return;
     }
+    this.#exchanges++;
+    const failure = await checkToken(socket, tokens, clock);
+    this.#exchanges--;
+    if (failure === null) return this.#open(socket, local, accept);
+    metrics.tokenRefused.with(failure).value++;
+    const nowMs = clock.monoMs();
+    if (nowMs - this.#refusalLoggedMs >= REFUSAL_LOG_MS) {
+      this.#refusalLoggedMs = nowMs;
+      logger.warn(TOKEN_REFUSALS[failure], { remote: socket.remoteAddress ?? '', port: local.port });
+    }
+    if (failure === 'none') return refuseWithoutToken(new TcpConnection(socket, this.#hub, local), clock);
+    socket.resume();
+    clock.setTimer(REFUSAL_LINGER_MS, () => socket.destroy());
+  }
+
+  #open(socket: net.Socket, local: HostPort, accept: (connection: Connection) => void): void {
+    const { metrics, logger } = this.#hub;
     metrics.accepted.value++;
-    const connection = new TcpConnection(this.#secured(socket, 'server'), this.#hub, local);
+    const connection = new TcpConnection(socket, this.#hub, local);
     try {
       accept(connection);
     } catch (error) {
@@ -140,11 +177,10 @@ class TcpNetwork implements Network {
       connection.destroy('accept failed');
     }
   }
+}
 
-  #secured(socket: net.Socket, side: 'client' | 'server'): net.Socket {
-    const { secure } = this.#options;
-    return secure === undefined ? socket : secure(socket, side);
-  }
+function ignored(): void {
+  // The exchange sees the close.
 }
 
 /** TCP with the limits of `options`. One per process is enough; its limits are shared by all its listeners. */

@@ -1,14 +1,23 @@
 /** Options and limits of the TCP network. */
-import type { Socket } from 'node:net';
 import type { ConnectionLimits } from '../limits.ts';
 import type { Clock, Logger } from '../ports.ts';
+import type { ClusterTokens } from './cluster-token.ts';
 import type { NetMetrics } from './net-metrics.ts';
+import type { TlsAccept } from './tls-door.ts';
+import type { TlsIdentity } from './tls-identity.ts';
 
-/**
- * Seam for TLS: wraps the plain socket of one side in another with the same interface (a `tls.TLSSocket` over it). Bytes
- * written before its handshake is done must be queued by it, as `TLSSocket` does. Nothing in this package provides one.
- */
-export type SecureSocket = (socket: Socket, side: 'client' | 'server') => Socket;
+/** TLS of a network. */
+export interface TlsPolicy {
+  readonly identity: TlsIdentity;
+  /** What its listeners take. */
+  readonly accept: TlsAccept;
+  /** True: its listeners refuse peers without a certificate of the authorities. */
+  readonly askCertificate: boolean;
+  /** True: its connects use TLS. */
+  readonly connect: boolean;
+  /** Name that certificates of others must carry; '' = the host that was connected to. */
+  readonly peerName: string;
+}
 
 /** Options of `tcpNetwork`. */
 export interface TcpNetworkOptions extends Partial<ConnectionLimits> {
@@ -25,7 +34,10 @@ export interface TcpNetworkOptions extends Partial<ConnectionLimits> {
   readonly keepAliveMs?: number;
   /** Connections the kernel completes before we accept them. Default 1024 (wire 1.6). */
   readonly backlog?: number;
-  readonly secure?: SecureSocket;
+  /** Default: plain text. */
+  readonly tls?: TlsPolicy;
+  /** Both ends of every connection must know one of these; default: nothing is asked. */
+  readonly tokens?: ClusterTokens;
   /** Counters; default the ones of the process. */
   readonly metrics?: NetMetrics;
 }
