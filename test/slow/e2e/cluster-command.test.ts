@@ -19,7 +19,8 @@ interface Node {
   readonly port: number;
   readonly clientPort: number | null;
   readonly httpPort: number;
-  readonly pid: number;
+  /** Null while none runs. */
+  readonly pid: number | null;
   readonly command: string;
 }
 
@@ -35,16 +36,19 @@ afterEach(async () => {
     child.kill('SIGKILL');
     await once(child, 'exit');
   }
-  // Nodes end when the pipe to their parent ends; those started by hand are in `running`.
-  if (existsSync(join(dir, 'cluster.json')))
-    await eventually('all nodes have ended', () => nodes().every(({ pid }) => !alive(pid)));
+  if (existsSync(join(dir, 'cluster.json'))) {
+    const pids = nodes().flatMap(({ pid }) => (pid !== null && alive(pid) ? [pid] : []));
+    for (const pid of pids) process.kill(pid, 'SIGKILL');
+    await eventually('all nodes have ended', () => !pids.some(alive));
+  }
   rmSync(dir, { recursive: true, force: true });
 });
 
 const nodes = (): Node[] =>
   (JSON.parse(readFileSync(join(dir, 'cluster.json'), 'utf8')) as { nodes: Node[] }).nodes;
 
-function alive(pid: number): boolean {
+function alive(pid: number | null): boolean {
+  if (pid === null) return false;
   try {
     process.kill(pid, 0);
     return true;
@@ -150,7 +154,7 @@ it('runs, is described, survives a killed data node, and ends on one signal', as
   );
 
   const doomed = all.find(({ name }) => name === 'data-2')!;
-  process.kill(doomed.pid, 'SIGKILL');
+  process.kill(doomed.pid!, 'SIGKILL');
   await eventually(
     'the node is gone from the list',
     async () => !(await cli('status', '--server', server)).out.includes(`${doomed.host}:${doomed.port}`),
@@ -160,8 +164,7 @@ it('runs, is described, survives a killed data node, and ends on one signal', as
   await eventually('writes go on', () => subscriptions[0].current?.all.length === 2);
   await late.close();
 
-  const again = spawn(doomed.command, { shell: true, cwd: ROOT, stdio: 'ignore', detached: true });
-  running.push(again);
+  running.push(spawn(`exec ${doomed.command}`, { shell: true, cwd: ROOT, stdio: 'ignore' }));
   await eventually(
     'it takes part again',
     async () => {
@@ -175,11 +178,72 @@ it('runs, is described, survives a killed data node, and ends on one signal', as
   expect([...fewest.values()].every((count) => count >= 1)).toBe(true);
   await client.close();
 
+  const last = nodes();
   cluster.kill('SIGINT');
   const [code] = (await once(cluster, 'exit')) as [number];
   expect(code).toBe(0);
-  expect(all.filter(({ pid, name }) => name !== 'data-2' && alive(pid))).toEqual([]);
-  process.kill(-again.pid!, 'SIGKILL');
+  expect([...all, ...last].filter(({ pid }) => alive(pid))).toEqual([]);
+});
+
+/** Kills nodes and starts them again with the commands of cluster.json, from another directory. @returns their new pids by name */
+async function replace(doomed: readonly Node[]): Promise<Map<string, number>> {
+  for (const { pid } of doomed) process.kill(pid!, 'SIGKILL');
+  const gone = (): boolean =>
+    nodes().every(({ name, pid }) => pid === null || !doomed.some((d) => d.name === name));
+  await eventually('cluster.json names no dead process', gone);
+  const pids = new Map<string, number>();
+  for (const { name, command } of doomed) {
+    const child = spawn(`exec ${command}`, { shell: true, cwd: dir, stdio: 'ignore' });
+    running.push(child);
+    pids.set(name, child.pid!);
+  }
+  return pids;
+}
+
+it('goes on when every node was killed and started again by its command, knows the new pids, and stops them too', async () => {
+  const cluster = await startCluster();
+  const before = nodes();
+  const [meta, ...others] = before;
+  const pids = new Map([...(await replace(others)), ...(await replace([meta]))]);
+  await eventually(
+    'cluster.json names the new processes',
+    () => nodes().every(({ name, pid }) => pid === pids.get(name)),
+    30_000,
+  );
+  expect(nodes()).toEqual(before.map((node) => ({ ...node, pid: pids.get(node.name) })));
+  const server = `${meta.host}:${meta.httpPort}`;
+  expect((await cli('status', '--wait-ready', '--timeout', '30', '--server', server)).code).toBe(0);
+
+  // One that was started again may be killed again.
+  const data = nodes().find(({ name }) => name === 'data-1')!;
+  const [[, second]] = await replace([data]);
+  await eventually(
+    'cluster.json names the third process',
+    () => nodes().find(({ name }) => name === 'data-1')!.pid === second,
+    30_000,
+  );
+
+  expect(cluster.exitCode).toBe(null);
+  const last = nodes();
+  cluster.kill('SIGINT');
+  const [code] = (await once(cluster, 'exit')) as [number];
+  expect(code).toBe(0);
+  expect(last.filter(({ pid }) => alive(pid))).toEqual([]);
+});
+
+it('status --wait-ready through a meta that has just started again waits for all nodes', async () => {
+  await startCluster();
+  const meta = nodes().find(({ role }) => role === 'meta')!;
+  await replace([meta]);
+  const server = `${meta.host}:${meta.httpPort}`;
+  await eventually(
+    'the meta answers',
+    async () => (await fetch(`http://${server}/registry/v1/status`)).ok,
+    20_000,
+  );
+  const { code, out } = await cli('status', '--wait-ready', '--timeout', '30', '--json', '--server', server);
+  expect(code).toBe(0);
+  expect(JSON.parse(out)).toMatchObject({ ready: true, waitingFor: '', nodes: { length: 6 } });
 });
 
 it('a node that cannot start ends the whole cluster with its reason', async () => {
