@@ -30,6 +30,8 @@ export interface ClusterView {
   readonly metas: readonly string[];
   /** Publishers there were in the whole cluster before everything restarted; 0 = no cold restart is going on. */
   readonly expectedPublishers: number;
+  /** How long meta still waits for them, ms; 0 = no cold restart is going on. */
+  readonly expectedForMs: number;
   /** Mean client connections of the sessions of this node's zone that take clients; 0 if there are none. */
   readonly meanWeight: number;
   /** Ms since the last answer of a leader; Infinity before the first. */
@@ -65,6 +67,7 @@ export class ViewState implements ClusterView {
   docs: ReadonlyMap<string, WatchedDoc> = new Map();
   metas: readonly string[];
   expectedPublishers = 0;
+  expectedForMs = 0;
   meanWeight = 0;
   /** Monotonic time of the last answer of a leader; negative before the first. */
   heardAtMs = -1;

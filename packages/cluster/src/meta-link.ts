@@ -274,6 +274,7 @@ export class MetaLink implements ReplyHandler<BoltChannel> {
     view.leader = reply.leader;
     view.warm = reply.warm;
     view.expectedPublishers = reply.expectedPublishers;
+    view.expectedForMs = reply.expectedForMs;
     view.meanWeight = reply.meanWeight;
     view.heardAtMs = this.#ports.clock.monoMs();
     view.learnMetas(reply.metas);

@@ -120,6 +120,7 @@ class Meta extends Server {
       docs: null,
       metas: [],
       expectedPublishers: 0,
+      expectedForMs: 0,
       meanWeight: 0,
       ...this.reply,
     };

@@ -55,6 +55,7 @@ class TestMeta {
       docs: null,
       metas: [META],
       expectedPublishers: 0,
+      expectedForMs: 0,
       meanWeight: 0,
     };
     channel.respond(frame, BeatReply.className, BeatReply.encode(reply));

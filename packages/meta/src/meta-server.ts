@@ -311,6 +311,7 @@ export class MetaServer implements MetaInspect {
       docs: null,
       metas: this.#config.metas,
       expectedPublishers: 0,
+      expectedForMs: 0,
       meanWeight: 0,
     };
   }

@@ -125,13 +125,14 @@ export const META_SETTINGS = Object.freeze({
     'How often changed session weights are published.',
     'design',
   ),
+  // An official client whose sessions are all away is silent for up to 10 s (wire 3.2), then registers again one by one.
   restartHoldMs: setting(
     15_000,
     0,
     600_000,
     'ms',
-    'How long after a restart of all sessions the former number of publishers is handed out.',
-    'design 5',
+    'Longest wait of first pushes after a restart of all sessions; official clients take up to 10 s to come back.',
+    'design 5, wire 3.2',
   ),
   tickMs: setting(200, 10, 10_000, 'ms', 'How often leases are looked at.', 'meta-and-admin 3.2'),
 });

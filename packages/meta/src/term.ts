@@ -244,6 +244,7 @@ export class Term {
       ...this.#pusher.partsFor(link),
       metas: [...new Set([...this.#facts.config.metas, self, ...metas])],
       expectedPublishers: this.expectedPublishers,
+      expectedForMs: Math.ceil(this.#memory.leftMs(this.#ports.clock.monoMs())),
       meanWeight: this.#meanWeight(node.zone),
     };
   }

@@ -213,9 +213,14 @@ describe('memory of the publishers', () => {
   it('hands out the old number when all sessions are new, until they have come back', () => {
     const memory = new PublisherMemory(15_000);
     memory.restore({ count: 1000, sessions: ['a', 'b'] });
+    expect(memory.leftMs(0)).toBe(0);
+    expect(memory.expected([], 0)).toBe(1000);
+    expect(memory.leftMs(0)).toBe(15_000);
     expect(memory.expected([session('c', 0)], 0)).toBe(1000);
     expect(memory.expected([session('c', 900)], 1000)).toBe(1000);
+    expect(memory.leftMs(1000)).toBe(14_000);
     expect(memory.expected([session('c', 950)], 2000)).toBe(0);
+    expect(memory.leftMs(2000)).toBe(0);
     expect(memory.expected([session('c', 10)], 3000)).toBe(0);
   });
 

@@ -539,6 +539,7 @@ describe('meta: documents, weights, publishers', () => {
     const c = cluster.node('session', 'session-1:9600');
     await cluster.until(() => next.leader().isLeader && c.link.view.leader !== '', 15_000);
     expect(c.link.view.expectedPublishers).toBe(1000);
+    expect(c.link.view.expectedForMs).toBeGreaterThan(10_000);
     c.publishers = 960;
     await cluster.clock.advance(1500);
     expect(c.link.view.expectedPublishers).toBe(0);

@@ -9,7 +9,6 @@
 
 /** Options of {@link RestartGate}. */
 export interface RestartGateOptions {
-  readonly holdMs: number;
   /** Share of the expected publishers that counts as nearly all. */
   readonly backShare: number;
   /** Time without a new publisher that ends the wait once nearly all are back. */
@@ -19,7 +18,7 @@ export interface RestartGateOptions {
 /** The gate. */
 export class RestartGate {
   readonly #options: RestartGateOptions;
-  #openedMs = 0;
+  #untilMs = 0;
   #closed = false;
   #decided = false;
   #publishers = 0;
@@ -34,13 +33,16 @@ export class RestartGate {
     return this.#closed;
   }
 
-  /** The session starts to serve. Closes the gate if a restart is going on; a new cluster (expected 0) never waits. */
-  start(nowMs: number, expectedPublishers: number): void {
+  /**
+   * The session starts to serve. Closes the gate if a restart is going on; a new cluster (expected 0) never waits.
+   * @param holdMs longest wait, as meta told it: the end of the hold is one decision of meta, kept when meta falls silent
+   */
+  start(nowMs: number, expectedPublishers: number, holdMs: number): void {
     if (this.#decided) return;
     this.#decided = true;
-    this.#openedMs = nowMs;
+    this.#untilMs = nowMs + holdMs;
     this.#grownMs = nowMs;
-    this.#closed = expectedPublishers > 0 && this.#options.holdMs > 0;
+    this.#closed = expectedPublishers > 0 && holdMs > 0;
   }
 
   /** @returns true if the gate has opened just now */
@@ -50,11 +52,11 @@ export class RestartGate {
       this.#publishers = ownPublishers;
       this.#grownMs = nowMs;
     }
-    const { backShare, settleMs, holdMs } = this.#options;
+    const { backShare, settleMs } = this.#options;
     const all = expectedPublishers > 0 && ownPublishers >= expectedPublishers;
     const nearlyAll = ownPublishers >= backShare * expectedPublishers;
     const settled = nearlyAll && nowMs >= this.#grownMs + settleMs;
-    if (!all && !settled && nowMs < this.#openedMs + holdMs) return false;
+    if (!all && !settled && nowMs < this.#untilMs) return false;
     this.#closed = false;
     return true;
   }

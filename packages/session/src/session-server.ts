@@ -106,9 +106,8 @@ export class SessionServer {
     this.#tag = random.uint32();
     this.#compressor = ports.compressor ?? zlibCompressor();
     this.#store = new RegistrationStore(config.slotConfig.slotCount);
-    const { restartHoldMs, restartBackShare, restartSettleMs } = this.#settings;
+    const { restartBackShare, restartSettleMs } = this.#settings;
     this.#gate = new RestartGate({
-      holdMs: restartHoldMs,
       backShare: restartBackShare,
       settleMs: restartSettleMs,
     });
@@ -171,7 +170,8 @@ export class SessionServer {
     }
     await this.#linksUp(signal);
     if (this.#stopping()) return;
-    this.#gate.start(clock.monoMs(), this.#meta.view.expectedPublishers);
+    const { expectedPublishers, expectedForMs } = this.#meta.view;
+    this.#gate.start(clock.monoMs(), expectedPublishers, expectedForMs);
     if (this.#listener === null) await this.#listen();
     if (this.#stopping()) return;
     this.#door.setOpen(true);

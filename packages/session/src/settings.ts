@@ -233,15 +233,6 @@ export const SESSION_SETTINGS = Object.freeze({
     'Publishers stay so long when many connections closed together.',
     'design 5',
   ),
-  // An official client whose sessions are all away is silent for up to 10 s (wire 3.2), then registers again one by one.
-  restartHoldMs: setting(
-    15_000,
-    0,
-    600_000,
-    'ms',
-    'Longest wait of first pushes after a restart of everything; official clients take up to 10 s to come back.',
-    'design 5, wire 3.2',
-  ),
   massCloseShare: setting(
     0.2,
     0,

@@ -97,15 +97,15 @@ describe('departures', () => {
 });
 
 describe('restart gate', () => {
-  const gate = () => new RestartGate({ holdMs: 10_000, backShare: 0.95, settleMs: 2000 });
+  const gate = () => new RestartGate({ backShare: 0.95, settleMs: 2000 });
   it('never closes in a new cluster', () => {
     const core = gate();
-    core.start(0, 0);
+    core.start(0, 0, 10_000);
     expect(core.closed).toBe(false);
   });
   it('opens at once when all publishers are back', () => {
     const core = gate();
-    core.start(0, 100);
+    core.start(0, 100, 10_000);
     expect(core.closed).toBe(true);
     expect(core.check(10, 100, 99)).toBe(false);
     expect(core.check(20, 100, 100)).toBe(true);
@@ -113,19 +113,19 @@ describe('restart gate', () => {
   });
   it('opens when nearly all are back and no more come, here or according to meta', () => {
     const here = gate();
-    here.start(0, 100);
+    here.start(0, 100, 10_000);
     expect(here.check(1000, 100, 96)).toBe(false);
     expect(here.check(2900, 100, 97)).toBe(false);
     expect(here.check(4800, 100, 97)).toBe(false);
     expect(here.check(4900, 100, 97)).toBe(true);
     const told = gate();
-    told.start(0, 100);
+    told.start(0, 100, 10_000);
     expect(told.check(1000, 0, 40)).toBe(false);
     expect(told.check(3000, 0, 40)).toBe(true);
   });
   it('opens when the hold ends', () => {
     const core = gate();
-    core.start(5, 100);
+    core.start(5, 100, 10_000);
     expect(core.check(10_004, 100, 3)).toBe(false);
     expect(core.check(10_005, 100, 3)).toBe(true);
   });

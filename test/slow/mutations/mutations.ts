@@ -128,7 +128,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'no-wait-after-a-restart',
     what: 'first pushes do not wait for the clients to be back after a restart of everything',
     file: 'session/src/restart-gate.ts',
-    find: 'this.#closed = expectedPublishers > 0 && this.#options.holdMs > 0;',
+    find: 'this.#closed = expectedPublishers > 0 && holdMs > 0;',
     replace: 'this.#closed = false;',
   },
   {

@@ -47,6 +47,7 @@ export class TestView implements ClusterView {
   docs = new Map();
   metas = [];
   expectedPublishers = 0;
+  expectedForMs = 0;
   meanWeight = 0;
   heardMetaMsAgo = 0;
 }

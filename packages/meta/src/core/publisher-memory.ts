@@ -27,6 +27,8 @@ export class PublisherMemory {
   #count = 0;
   #sessions = new Set<string>();
   #restartedMs = -1;
+  /** True while there is no session at all. */
+  #waiting = false;
   #writtenMs = -Infinity;
   #written: PublisherCount = { count: 0, sessions: [] };
 
@@ -48,6 +50,7 @@ export class PublisherMemory {
   ): number {
     const total = sessions.reduce((sum, session) => sum + session.publishers, 0);
     const survivor = sessions.some((session) => this.#sessions.has(session.processId));
+    this.#waiting = sessions.length === 0 && this.#count > 0;
     if (sessions.length === 0) return this.#count;
     if (this.#count > 0 && !survivor) {
       if (this.#restartedMs < 0) this.#restartedMs = nowMs;
@@ -57,6 +60,12 @@ export class PublisherMemory {
     this.#count = total;
     this.#sessions = new Set(sessions.map((session) => session.processId));
     return 0;
+  }
+
+  /** How long the number will still be handed out, ms; 0 when none is. */
+  leftMs(nowMs: number): number {
+    if (this.#restartedMs >= 0) return Math.max(0, this.#restartedMs + this.#holdMs - nowMs);
+    return this.#waiting ? this.#holdMs : 0;
   }
 
   /** What to write now, or null: when it changed enough and the last write is some seconds ago. */

@@ -89,6 +89,7 @@ export class FakeMeta {
       ...this.#view(),
       metas: [this.address],
       expectedPublishers: this.expectedPublishers,
+      expectedForMs: 15_000,
       meanWeight: this.meanWeight,
     });
     channel.respond(frame, BeatReply.className, content);

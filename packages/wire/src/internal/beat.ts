@@ -3,13 +3,15 @@
  * something in it changes.
  *
  *   sr.Beat      = node slotCount replicas slotFunction tableEpoch membersRevision docsRevision publishers slotReports
- *   sr.BeatReply = leader isLeader term warm table? membersRevision members? docsRevision docs? metas expectedPublishers meanWeight
+ *   sr.BeatReply = leader isLeader term warm table? membersRevision members? docsRevision docs? metas expectedPublishers
+ *                  expectedForMs meanWeight
  *
  * A meta that does not lead answers isLeader false and the leader's address ('' if there is none); the node turns there. `table`,
  * `members` and `docs` are sent only when newer than what the node named. A node refuses a table of a lower epoch than its own and
  * offers its own (`sr.TableOffer`) to a leader that has none. slotReports (data nodes): per slot held, role, op-log sequence
  * applied, and whether the copy is complete. `publishers`: how many this session holds, for the cold-restart memory
- * (`expectedPublishers`: how many there were in the whole cluster before everything restarted, 0 = not restarting).
+ * (`expectedPublishers`: how many there were in the whole cluster before everything restarted, 0 = not restarting; `expectedForMs`: how
+ * long they are still waited for).
  *
  *   sr.View (oneway, meta leader -> node) = term table? membersRevision members? docsRevision docs?    as soon as something changed
  *   sr.Leave                              = processId            the node is gone for good now: forget it without a lease
@@ -60,6 +62,7 @@ export const BeatReply = message(
     ...view,
     metas: list(word),
     expectedPublishers: uint,
+    expectedForMs: uint,
     /** Mean connections of the sessions of the node's zone that take clients. */
     meanWeight: uint,
   }),
