@@ -13,6 +13,8 @@ export const CHANGES_PER_SECOND = 200;
 const SIZES = { clients: 200, services: 2_000, publishers: 3, subscribers: 2 };
 const REPLICAS = 2;
 const EQUAL_LIMIT_MS = 30_000;
+const EVEN_LIMIT_MS = 30_000;
+const SEEN_LIMIT_MS = 30_000;
 const OUTPUT_CHARS = 6_000;
 
 /** A lease that ends within the test, but not before clients and paused processes are back. */
@@ -37,7 +39,8 @@ export interface Outcome {
   readonly note?: string;
 }
 
-interface Line extends Outcome {
+/** A scenario that ran. */
+export interface Line extends Outcome {
   readonly scenario: string;
   readonly findings: Findings;
   readonly problem: string;
@@ -107,6 +110,16 @@ export class Arena {
     });
   }
 
+  /** Time until changes of all slots arrive everywhere, in seconds. */
+  async propagates(): Promise<number> {
+    return (await this.fleet.seen(this.fleet.probe(), SEEN_LIMIT_MS)) / 1000;
+  }
+
+  /** Waits until all (other) data nodes that are up have their share again. */
+  async evenAgain(without: readonly string[] = []): Promise<string> {
+    return `even after ${((await this.cluster.even(EVEN_LIMIT_MS, without)) / 1000).toFixed(1)} s`;
+  }
+
   /** All clients register at once. */
   async registerAll(): Promise<number> {
     const began = performance.now();
@@ -123,6 +136,11 @@ export class Arena {
     rmSync(this.#dir, { recursive: true, force: true });
     this.#dir = '';
     this.#broken = true;
+  }
+
+  /** What happened so far, in order. */
+  get lines(): readonly Line[] {
+    return this.#lines;
   }
 
   /** The table of all scenarios so far. */

@@ -21,10 +21,8 @@ function scenario(name: string, act: () => Promise<Outcome>): void {
   it(name, () => arena.run(name, act));
 }
 
-/** Time until changes of all slots arrive everywhere, in seconds. */
-async function propagates(): Promise<number> {
-  return (await arena.fleet.seen(arena.fleet.probe(), SEEN_LIMIT_MS)) / 1000;
-}
+const propagates = (): Promise<number> => arena.propagates();
+const evenAgain = (without?: readonly string[]): Promise<string> => arena.evenAgain(without);
 
 /** What data nodes refused and clients repeated so far, by reason. */
 async function refusals(): Promise<Map<string, number>> {
@@ -64,10 +62,6 @@ async function restarted(): Promise<Outcome> {
   const [seconds, ms] = await Promise.all([propagates(), back]);
   const note = `90 % of the clients registered after ${(ms / 1000).toFixed(2)} s; ${await evenAgain()}`;
   return { what: 'all slots propagate after they run', seconds, note };
-}
-
-async function evenAgain(without: readonly string[] = []): Promise<string> {
-  return `even after ${((await arena.cluster.even(EVEN_LIMIT_MS, without)) / 1000).toFixed(1)} s`;
 }
 
 /** Loses all packets of a node's connections to proxied ones for a while. */
