@@ -131,7 +131,10 @@ function endpoints(role: keyof typeof ENDPOINTS): string {
   const rows = ENDPOINTS[role].map(({ method, path, changes, leader, doc }) => [
     `${method} \`${path}\``,
     doc,
-    [changes === true ? 'operator' : '', leader === true ? 'leader' : '']
+    [
+      changes === true ? 'operator' : '',
+      leader === undefined ? '' : leader === true ? 'leader' : 'leader, or last seen',
+    ]
       .filter((word) => word !== '')
       .join(', '),
   ]);

@@ -22,8 +22,6 @@ export type DeposedReason = 'expired' | 'lost' | 'stopped' | 'stepped-down';
 
 /** The election as this process sees it. */
 export class Elector {
-  /** Holder of the lock as last seen, '' when free or unknown. */
-  owner = '';
   /** Highest term seen. */
   term = 0;
   /** False while the store does not answer. */
@@ -45,6 +43,9 @@ export class Elector {
   #expiry: Timer | null = null;
   #running = false;
   #restUntilMs = 0;
+  #owner = '';
+  /** Until when the lock may be its owner's as far as the last answer of the store said. */
+  #ownerUntilMs = 0;
 
   constructor(
     ports: { clock: Clock; logger: Logger; store: MetaStore; random: { next(): number } },
@@ -59,6 +60,11 @@ export class Elector {
     this.#ttlMs = ttlMs;
     this.#events = events;
     this.#jitter = () => ports.random.next();
+  }
+
+  /** Holder of the lock as last seen; '' when free or unknown, and once its lease has run out while the store was silent. */
+  get owner(): string {
+    return this.storeAvailable || this.#clock.monoMs() < this.#ownerUntilMs ? this.#owner : '';
   }
 
   /** True while this process may act as the leader. Ask before each act: time alone can end it. */
@@ -128,7 +134,8 @@ export class Elector {
       if (info.mine) void this.#store.lease.release(info.term).catch(() => undefined);
       return renewMs;
     }
-    this.owner = info.owner ?? '';
+    this.#owner = info.owner ?? '';
+    this.#ownerUntilMs = this.#clock.monoMs() + info.remainingMs;
     this.term = Math.max(this.term, info.term);
     const usable =
       info.mine && info.leadUntilMonoMs > this.#clock.monoMs() && this.#clock.monoMs() >= this.#restUntilMs;
@@ -161,7 +168,7 @@ export class Elector {
     if (!this.#leading) return;
     this.#leading = false;
     this.#expiry?.cancel();
-    if (this.owner === this.#me) this.owner = '';
+    if (this.#owner === this.#me) this.#owner = '';
     this.#metrics.depositions.with(reason).value++;
     this.#logger.warn('meta: leads no more', { term: this.term, reason });
     this.#events.deposed(reason);

@@ -11,6 +11,15 @@ const ATTEMPTS_MAX = 5;
 /** Errors after which the list is read again. */
 const RETRY_ERRORS = ['SR_STORE_CONFLICT'] as const;
 
+/** Errors of a store that does not answer. */
+const AWAY_ERRORS = ['SR_STORE_UNAVAILABLE', 'SR_STORE_UNKNOWN'] as const;
+
+/** A document that was read. */
+export interface ReadDoc extends Doc {
+  /** True when the store did not answer and this is what was last seen. */
+  readonly stale?: boolean;
+}
+
 /** Where the calls find the leader's state. */
 export interface AdminPorts {
   readonly store: MetaStore;
@@ -20,7 +29,7 @@ export interface AdminPorts {
   readonly leader: () => string;
 }
 
-/** Operator's calls. All throw {@link NotLeaderError} on a meta that does not lead, and StoreError when the store refuses or is away. */
+/** Operator's calls. All but reads of documents throw {@link NotLeaderError} on a meta that does not lead, and StoreError when the store refuses or is away. */
 export class MetaAdmin {
   readonly #ports: AdminPorts;
 
@@ -28,16 +37,28 @@ export class MetaAdmin {
     this.#ports = ports;
   }
 
-  /** A document of the store. */
-  async getDoc(key: string): Promise<Doc | null> {
-    this.#term();
-    return this.#ports.store.docs.get(key);
+  /** A document of the store, on any meta; as last seen while the store does not answer. @throws StoreError when it was never seen */
+  async getDoc(key: string): Promise<ReadDoc | null> {
+    const { store, docs } = this.#ports;
+    try {
+      return await store.docs.get(key);
+    } catch (error) {
+      const seen = docs.cached(key);
+      if (seen === undefined || !isStoreError(error, ...AWAY_ERRORS)) throw error;
+      return seen === null ? null : { ...seen, stale: true };
+    }
   }
 
-  /** All documents whose key starts with `prefix`. */
-  async listDocs(prefix: string): Promise<readonly Doc[]> {
-    this.#term();
-    return (await this.#ports.store.docs.list(prefix)).docs;
+  /** All documents whose key starts with `prefix`, on any meta; as last seen while the store does not answer. @throws StoreError */
+  async listDocs(prefix: string): Promise<readonly ReadDoc[]> {
+    const { store, docs } = this.#ports;
+    try {
+      return (await store.docs.list(prefix)).docs;
+    } catch (error) {
+      const seen = docs.cachedList(prefix);
+      if (seen === undefined || !isStoreError(error, ...AWAY_ERRORS)) throw error;
+      return seen.map((doc) => ({ ...doc, stale: true }));
+    }
   }
 
   /**

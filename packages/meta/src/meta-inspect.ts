@@ -52,6 +52,8 @@ export interface MetaInspect {
   /** Slots as each data node reported them, by address; empty on a meta that does not lead. */
   slotReports(): Readonly<Record<string, readonly SlotReportRow[]>>;
   tableStatus(): TableStatus;
+  /** Ms since what is shown here was true: 0 while this meta leads, Infinity when it never heard of a leader. */
+  seenMsAgo(): number;
   /** Ready: it leads, or knows who does. */
   ready(): { readonly ready: boolean; readonly waitingFor: string };
   /** Addresses and process ids an operator drained, whether such a node is there or not. */

@@ -40,6 +40,13 @@ export interface MetaPorts {
   readonly store: MetaStore;
 }
 
+/** What a meta knew when it stopped leading: shown, as stale, until it hears from another leader. */
+interface LastReign {
+  readonly members: readonly NodeRecord[];
+  readonly table: SlotTable;
+  readonly endedMs: number;
+}
+
 const ROLE_NAMES: readonly SlotReportRow['role'][] = ['follower', 'migrating', 'leader', 'partial'];
 
 /** One meta. */
@@ -59,6 +66,7 @@ export class MetaServer implements MetaInspect {
   #term: Term | null = null;
   /** Follows the leader while this meta does not lead: members, table and documents for inspection. */
   #follower: MetaLink | null = null;
+  #lastReign: LastReign | null = null;
   #stopped = false;
 
   constructor(ports: MetaPorts, config: MetaConfig) {
@@ -154,7 +162,19 @@ export class MetaServer implements MetaInspect {
   }
 
   table(): SlotTable {
-    return this.#active()?.table ?? this.#follower?.view.table ?? this.#term?.table ?? NO_SLOT_TABLE;
+    const led = this.#active()?.table;
+    if (led !== undefined) return led;
+    const heard = this.#follower?.view.table ?? NO_SLOT_TABLE;
+    const last = this.#term?.table ?? this.#lastReign?.table ?? NO_SLOT_TABLE;
+    return heard.epoch >= last.epoch ? heard : last;
+  }
+
+  seenMsAgo(): number {
+    if (this.#active() !== null) return 0;
+    const heardMsAgo = this.#follower?.view.heardMetaMsAgo ?? Infinity;
+    const ledMsAgo =
+      this.#lastReign === null ? Infinity : this.#ports.clock.monoMs() - this.#lastReign.endedMs;
+    return Math.min(heardMsAgo, ledMsAgo);
   }
 
   slotReports(): Record<string, SlotReportRow[]> {
@@ -226,7 +246,8 @@ export class MetaServer implements MetaInspect {
   #records(): readonly NodeRecord[] {
     const term = this.#active();
     if (term !== null) return term.records();
-    const known = this.#follower?.view.members ?? [];
+    const heard = this.#follower?.view.members ?? [];
+    const known = heard.length > 0 ? heard : (this.#lastReign?.members ?? []);
     return known.some(({ processId }) => processId === this.#self.processId) ? known : [this.#self, ...known];
   }
 
@@ -272,6 +293,14 @@ export class MetaServer implements MetaInspect {
   }
 
   #deposed(): void {
+    const { clock } = this.#ports;
+    if (this.#term?.serving === true) {
+      this.#lastReign = {
+        members: this.#term.records(),
+        table: this.#term.table,
+        endedMs: clock.monoMs(),
+      };
+    }
     this.#term?.close();
     if ((this.#term?.mismatch ?? '') === '') this.#term = null;
     if (!this.#stopped) this.#follow();

@@ -425,6 +425,54 @@ describe('meta: the store is away', () => {
     await cluster.until(() => meta.members('data').length === 2 && settled(meta), 10_000);
   });
 
+  it('shows what was last known, and how old it is, on former leaders and others alike', async () => {
+    const one = await start({}, 2);
+    const two = await addMeta(2);
+    const data = cluster.data(2);
+    await cluster.until(() => one.members('data').length === 2 && settled(one), 10_000);
+    const [leading, other] = one.leader().isLeader ? [one, two] : [two, one];
+    await cluster.until(() => other.members('data').length === 2, 3000);
+    expect(leading.seenMsAgo()).toBe(0);
+    expect(other.seenMsAgo()).toBeLessThan(2000);
+    const { epoch } = leading.table();
+    cluster.backend.setAvailable(false);
+    await cluster.clock.advance(20_000);
+    for (const meta of [leading, other]) {
+      expect(meta.leader()).toMatchObject({ isLeader: false, leader: '' });
+      expect(meta.ready().waitingFor).toContain('the store');
+      expect(meta.table().epoch).toBe(epoch);
+      expect(meta.members('data').map(({ address }) => address)).toEqual(data.map((d) => d.record.address));
+      expect(meta.seenMsAgo()).toBeGreaterThan(10_000);
+    }
+    cluster.backend.setAvailable(true);
+    await cluster.until(() => [one, two].some((meta) => meta.leader().isLeader), 10_000);
+    await cluster.until(() => [one, two].every((meta) => meta.seenMsAgo() < 2000), 10_000);
+  });
+
+  it('reads of documents are answered with what was last seen; writes are refused', async () => {
+    const { meta } = await startSettled(1);
+    await meta.admin.putDoc('switch/stop-push', 'true');
+    await meta.admin.putDoc('persistent/a', '1');
+    await meta.admin.putDoc('persistent/b', '2');
+    await meta.admin.removeDoc('persistent/b');
+    await cluster.clock.advance(2000);
+    expect(await meta.admin.getDoc('persistent/a')).not.toHaveProperty('stale');
+    cluster.backend.setAvailable(false);
+    await cluster.clock.advance(20_000);
+    expect(meta.leader().isLeader).toBe(false);
+    expect(await meta.admin.getDoc('switch/stop-push')).toMatchObject({ value: 'true', stale: true });
+    expect(await meta.admin.getDoc('persistent/a')).toMatchObject({ value: '1', stale: true });
+    for (const gone of ['persistent/b', 'operator/protection'])
+      expect(await meta.admin.getDoc(gone)).toBeNull();
+    expect((await meta.admin.listDocs('persistent/')).map(({ key }) => key)).toEqual(['persistent/a']);
+    await expect(meta.admin.getDoc('unfollowed')).rejects.toMatchObject({ code: 'SR_STORE_UNAVAILABLE' });
+    await expect(meta.admin.listDocs('table')).rejects.toMatchObject({ code: 'SR_STORE_UNAVAILABLE' });
+    await expect(meta.admin.putDoc('persistent/a', '3')).rejects.toThrow(NotLeaderError);
+    cluster.backend.setAvailable(true);
+    await cluster.until(() => meta.leader().isLeader, 5000);
+    expect(await meta.admin.getDoc('persistent/a')).not.toHaveProperty('stale');
+  });
+
   it('fails over although the store does not answer, while its lease is valid, and writes the table later', async () => {
     const { meta, data } = await startSettled(3, { leaseTtlMs: 20_000 });
     cluster.backend.setAvailable(false);

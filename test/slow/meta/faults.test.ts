@@ -78,6 +78,30 @@ describe.each(CHOSEN as readonly SharedStoreKind[])('metas on %s', (kind) => {
     return { leads: (next.sinceMs - fromMs) / 1000, acts: (warm.warmMs - fromMs) / 1000 };
   }
 
+  /** Every meta shows the whole cluster as it last was, and says so; none believes that it leads. */
+  async function metasSayStale(): Promise<void> {
+    for (const node of arena.cluster.of('meta')) {
+      const status = JSON.parse(await arena.cluster.get(node, '/registry/v1/status')) as {
+        ready: boolean;
+        waitingFor: string;
+        stale: boolean;
+        slotTableEpoch: number;
+        members: readonly unknown[];
+        detail: { isLeader: boolean; store: { available: boolean } };
+      };
+      const { ready, stale, members, detail } = status;
+      expect({ ready, stale, members: members.length, ...detail }, node.name).toMatchObject({
+        ready: false,
+        stale: true,
+        members: arena.cluster.nodes.length,
+        isLeader: false,
+        store: { available: false },
+      });
+      expect(status.waitingFor).toContain('the store');
+      expect(status.slotTableEpoch).toBeGreaterThan(0);
+    }
+  }
+
   /** All clients of a session have to register again. */
   function loseSockets(session: string): void {
     for (const client of arena.fleet.living(arena.cluster.node(session).address)) client.cut();
@@ -197,6 +221,7 @@ describe.each(CHOSEN as readonly SharedStoreKind[])('metas on %s', (kind) => {
     await sleep(STORE_AWAY_MS / 2);
     loseSockets('session-1');
     const meanwhile = await arena.propagates();
+    await metasSayStale();
     await sleep(Math.max(0, STORE_AWAY_MS - (performance.now() - began)));
     const untouched = (await epochs()) === before;
     const from = performance.now();

@@ -7,6 +7,13 @@ interface DocAnswer {
   readonly key: string;
   readonly value: string;
   readonly version: number;
+  /** As last seen: the store does not answer. */
+  readonly stale?: boolean;
+}
+
+function warnOfStale(docs: readonly DocAnswer[]): void {
+  if (docs.some(({ stale }) => stale === true))
+    process.stderr.write('the store does not answer: as last seen\n');
 }
 
 const pathOf = (key: string): string => `/registry/v1/doc?key=${encodeURIComponent(key)}`;
@@ -14,6 +21,7 @@ const pathOf = (key: string): string => `/registry/v1/doc?key=${encodeURICompone
 /** Prints a document. */
 export async function docGet(key: string, flags: QueryFlags): Promise<void> {
   const doc = await askJson<DocAnswer>(await metaOf(flags), pathOf(key));
+  warnOfStale([doc]);
   print(flags, doc, () => `${doc.value}\n`);
 }
 
@@ -41,6 +49,7 @@ export async function docList(prefix: string, flags: QueryFlags): Promise<void> 
     await metaOf(flags),
     `/registry/v1/docs?prefix=${encodeURIComponent(prefix)}`,
   );
+  warnOfStale(docs);
   print(flags, docs, () =>
     docs.length === 0
       ? 'no documents\n'

@@ -55,6 +55,8 @@ interface Seen {
   readonly dataCenter: string;
   readonly leader: string;
   readonly slotTableEpoch: number;
+  /** Nobody asked has heard a meta leader lately: leader, table and members are what they last were. */
+  readonly stale: boolean;
   /** Every node listed says that it serves. */
   readonly ready: boolean;
   /** What the cluster as a whole waits for before it is at rest; '' when it is. */
@@ -95,8 +97,9 @@ async function look(flags: StatusFlags): Promise<Seen | null> {
       a.address.localeCompare(b.address, 'en', { numeric: true }),
   );
   const ready = nodes.length > 0 && nodes.every((node) => node.ready === true);
-  const { dataCenter, slotTableEpoch } = found.leader ?? entry;
-  return { dataCenter, leader, slotTableEpoch, ready, waitingFor: unrest(found, listed, nodes), nodes };
+  const { dataCenter, slotTableEpoch, stale } = found.leader ?? entry;
+  const waitingFor = unrest(found, listed, nodes);
+  return { dataCenter, leader, slotTableEpoch, stale, ready, waitingFor, nodes };
 }
 
 /** Why the cluster is not at rest; '' when it is. */
@@ -149,7 +152,7 @@ function readable(seen: Seen, waited: boolean): string {
     node.ready === null ? '' : `${node.uptimeSeconds} s`,
     notes(node.detail),
   ]);
-  const head = `data centre ${seen.dataCenter}, leader ${seen.leader || 'unknown'}, slot table ${seen.slotTableEpoch}\n`;
+  const head = `data centre ${seen.dataCenter}, leader ${seen.leader || 'unknown'}, slot table ${seen.slotTableEpoch}${seen.stale ? '; stale: no meta leads' : ''}\n`;
   const foot = waited && seen.waitingFor !== '' ? `still waits for ${seen.waitingFor}\n` : '';
   return head + table(['role', 'address', 'http', 'zone', 'state', '', 'up', 'notes'], rows) + foot;
 }
@@ -164,6 +167,7 @@ function notes(detail: unknown): string {
   if (known['pushAllowed'] === false) parts.push('push stopped');
   const held = Array.isArray(known['held']) ? known['held'].length : 0;
   if (held > 0) parts.push(`${held} lists held`);
+  if ((known['store'] as { available?: boolean } | undefined)?.available === false) parts.push('store away');
   const slots = known['table'] as { stable?: boolean } | undefined;
   // A meta that does not lead knows no reports of data nodes.
   if (known['isLeader'] === true && slots?.stable !== undefined)

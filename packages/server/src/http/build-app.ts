@@ -17,7 +17,7 @@ export interface AppOptions<C> {
   readonly operatorToken: string;
   readonly logger: Logger | null;
   /** Answers a leader-only request when this node does not lead; null when it does. */
-  readonly forward: (request: ForwardedRequest) => Promise<Answer> | null;
+  readonly forward: (request: ForwardedRequest) => Promise<Answer | null>;
 }
 
 /** A request that may be forwarded. */
@@ -27,6 +27,8 @@ export interface ForwardedRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: string;
+  /** True when what this node last knew is better than no answer. */
+  readonly lastSeenWillDo: boolean;
 }
 
 /** The app of a role, ready for requests. */
@@ -99,12 +101,13 @@ async function answer<C>(
   const body = typeof request.body === 'string' ? request.body : '';
   const remote = `${request.socket.remoteAddress ?? '-'}:${request.socket.remotePort ?? 0}`;
   if (entry.changes === true) checkRight(request, options.operatorToken);
-  if (entry.leader === true) {
-    const forwarded = options.forward({
+  if (entry.leader !== undefined) {
+    const forwarded = await options.forward({
       method: request.method,
       url: request.url,
       headers: request.headers,
       body,
+      lastSeenWillDo: entry.leader === 'last-seen',
     });
     if (forwarded !== null) return forwarded;
   }

@@ -27,8 +27,11 @@ export interface Endpoint<C> {
   readonly body?: TSchema;
   /** True: it changes something, so it needs the operator's right and is audited. */
   readonly changes?: true;
-  /** True: only the meta leader answers; other nodes hand the request to it. */
-  readonly leader?: true;
+  /**
+   * Only the meta leader answers; other nodes hand the request to it. 'last-seen': a meta that cannot reach a leader answers with
+   * what it last knew.
+   */
+  readonly leader?: true | 'last-seen';
   /** One sentence for `docs/http.md`. */
   readonly doc: string;
   readonly handle: (context: C, input: Input<never, never>) => Answer | Promise<Answer>;

@@ -1,4 +1,7 @@
-/** Hands requests that only the leading meta answers to it, query and body included; one hop, never more. */
+/**
+ * Hands requests that only the leading meta answers to it, query and body included; one hop, never more. A meta that finds no
+ * leader answers itself where the last it knew will do.
+ */
 import { type NodeRecord, parseAddress } from '@sofa-registry/model';
 import { oneLine, ServerError } from '../errors.ts';
 import type { Answer } from './answer.ts';
@@ -9,14 +12,22 @@ const HOP_HEADER = 'x-sofa-registry-forwarded';
 const KEPT_HEADERS = ['content-type', 'authorization', 'x-apiauth-token'];
 const FORWARD_MS = 3_000;
 
-/** Null when this node leads. @throws SR_HTTP_NOT_READY when nobody can be asked */
-export function forwardToLeader(context: RoleContext, request: ForwardedRequest): Promise<Answer> | null {
+/** Null when this node is to answer itself. @throws SR_HTTP_NOT_READY when nobody can be asked */
+export async function forwardToLeader(
+  context: RoleContext,
+  request: ForwardedRequest,
+): Promise<Answer | null> {
   const target = leaderHttp(context);
   if (target === null) return null;
-  if (request.headers[HOP_HEADER] !== undefined || target === '') {
-    throw new ServerError('SR_HTTP_NOT_READY', 'no leader found');
+  try {
+    if (request.headers[HOP_HEADER] !== undefined || target === '') {
+      throw new ServerError('SR_HTTP_NOT_READY', 'no leader found');
+    }
+    return await send(target, request);
+  } catch (error) {
+    if (context.role.role === 'meta' && request.lastSeenWillDo) return null;
+    throw error;
   }
-  return send(target, request);
 }
 
 /** HTTP address of the leading meta as this node knows it; '' when it knows none, null when it leads itself. */

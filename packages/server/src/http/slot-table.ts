@@ -45,7 +45,7 @@ export const SLOT_TABLE_ENDPOINTS: readonly Endpoint<RoleContext>[] = [
   endpoint({
     method: 'GET',
     path: '/openapi/v1/slot/table/status',
-    leader: true,
+    leader: 'last-seen',
     doc: 'How evenly slots are placed, and whether anything still moves.',
     handle: tableStatus,
   }),

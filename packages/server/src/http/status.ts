@@ -24,6 +24,10 @@ export interface Status {
   /** Internal address of the meta leader; '' while none is known. */
   readonly leader: string;
   readonly slotTableEpoch: number;
+  /** Ms since a meta leader was last heard (0 on the leader itself); null when never. */
+  readonly heardLeaderMsAgo: number | null;
+  /** True when that is so long ago that leader, table and members are what they last were. */
+  readonly stale: boolean;
   /** Members of the cluster as this node knows them. */
   readonly members: readonly NodeSummary[];
   /** What only this role knows. */
@@ -50,13 +54,19 @@ export function statusOf(
     waitingFor,
     leader: known.leader,
     slotTableEpoch: known.epoch,
+    heardLeaderMsAgo: Number.isFinite(known.heardMsAgo) ? Math.round(known.heardMsAgo) : null,
+    stale: known.heardMsAgo > STALE_MS,
     members: known.members.map(summary),
     detail: known.detail,
   };
 }
 
+/** Beats come each second: a few lost ones are nothing to speak of, ms. */
+const STALE_MS = 4_000;
+
 interface Known {
   readonly leader: string;
+  readonly heardMsAgo: number;
   readonly epoch: number;
   readonly members: readonly NodeRecord[];
   readonly detail: unknown;
@@ -76,19 +86,20 @@ function knownOf({ role }: RoleContext): Known {
         drained: inspect.drained(),
         store: inspect.storeInfo(),
       };
-      return { leader, epoch: inspect.table().epoch, members, detail };
+      return { leader, heardMsAgo: inspect.seenMsAgo(), epoch: inspect.table().epoch, members, detail };
     }
     case 'data': {
       const { inspect } = role.tier;
-      const { leader, table, members } = inspect.view();
+      const { leader, table, members, heardMetaMsAgo: heardMsAgo } = inspect.view();
       const detail = { ...inspect.counts(), slots: inspect.slots().length };
-      return { leader, epoch: table.epoch, members, detail };
+      return { leader, heardMsAgo, epoch: table.epoch, members, detail };
     }
     case 'session': {
       const { inspect } = role.tier;
       const view = inspect.view();
       const detail = { ...inspect.counts(), pushAllowed: inspect.pushAllowed(), held: inspect.held() };
-      return { leader: view.leader, epoch: view.table.epoch, members: view.members, detail };
+      const { leader, members, table, heardMetaMsAgo: heardMsAgo } = view;
+      return { leader, heardMsAgo, epoch: table.epoch, members, detail };
     }
   }
 }

@@ -92,7 +92,7 @@ const VIEWS: readonly Endpoint<MetaContext>[] = [
   endpoint({
     method: 'GET',
     path: '/digest/:role/node/query',
-    leader: true,
+    leader: 'last-seen',
     doc: 'Nodes of a role: meta, data or session, in either case.',
     handle: (context, { params }) => nodesOf(context, params['role']),
   }),
@@ -126,7 +126,7 @@ const CHANGES: readonly Endpoint<MetaContext>[] = [
   endpoint({
     method: 'GET',
     path: '/openapi/v1/slot/table/reconcile/status',
-    leader: true,
+    leader: 'last-seen',
     doc: '`running`, or `stopped` when an operator froze the slot table.',
     handle: async ({ role }) => result(true, (await role.tier.admin.reconcile()) ? 'running' : 'stopped'),
   }),

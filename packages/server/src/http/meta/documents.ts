@@ -107,7 +107,7 @@ export const PERSISTENT_DATA: readonly Endpoint<MetaContext>[] = [
     method: 'GET',
     path: '/persistentData/query',
     query: Type.Object({ dataInfoId: Type.Optional(Type.String()) }),
-    leader: true,
+    leader: 'last-seen',
     doc: 'A stored value and its version.',
     handle: (context, { query }) => queryData(context, query.dataInfoId ?? ''),
   }),
@@ -141,14 +141,14 @@ export const DOCUMENTS: readonly Endpoint<MetaContext>[] = [
     method: 'GET',
     path: '/registry/v1/docs',
     query: Type.Object({ prefix: Type.Optional(Type.String({ maxLength: 1024 })) }),
-    leader: true,
-    doc: 'Operator documents whose key starts with `prefix`.',
+    leader: 'last-seen',
+    doc: 'Operator documents whose key starts with `prefix`; `stale` ones are as last seen, the store is away.',
     handle: async (context, { query }) => {
       const docs = await context.role.tier.admin.listDocs(query.prefix ?? '');
       return json(
         docs
           .filter(({ key }) => OPERATOR_KEY.test(key))
-          .map(({ key, value, version }) => ({ key, value, version })),
+          .map(({ key, value, version, stale }) => ({ key, value, version, stale })),
       );
     },
   }),
@@ -156,12 +156,12 @@ export const DOCUMENTS: readonly Endpoint<MetaContext>[] = [
     method: 'GET',
     path: '/registry/v1/doc',
     query: keyQuery,
-    leader: true,
-    doc: 'An operator document `{key, value, version}`, or 404.',
+    leader: 'last-seen',
+    doc: 'An operator document `{key, value, version}`, or 404; with `stale` it is as last seen, the store is away.',
     handle: async (context, { query }) => {
       const doc = await context.role.tier.admin.getDoc(query.key);
       if (doc === null) throw new ServerError('SR_HTTP_NOT_FOUND', `no document ${query.key}`);
-      return json({ key: query.key, value: doc.value, version: doc.version });
+      return json({ key: query.key, value: doc.value, version: doc.version, stale: doc.stale });
     },
   }),
   endpoint({

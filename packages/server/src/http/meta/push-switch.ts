@@ -35,7 +35,7 @@ export const PUSH_SWITCH: readonly Endpoint<MetaContext>[] = [
   endpoint({
     method: 'GET',
     path: '/digest/pushSwitch',
-    leader: true,
+    leader: 'last-seen',
     doc: 'Whether pushing is stopped, and for whom it goes on.',
     handle: switches,
   }),
