@@ -119,6 +119,14 @@ export const SESSION_SETTINGS = Object.freeze({
     'First wait before a failed fetch is sent again; grows to 500 ms with jitter.',
     'data-and-slots.md',
   ),
+  emptyDoubtMs: setting(
+    50,
+    0,
+    5000,
+    'ms',
+    'A first list without any publisher is asked for again after so long before it is believed and pushed.',
+    'design 5',
+  ),
   lingerMs: setting(
     5000,
     0,

@@ -44,6 +44,41 @@ describe('first push', () => {
     ]);
   });
 
+  it('is not empty when the first publisher is still on its way to the data node', async () => {
+    cluster = await TestCluster.start({ emptyDoubtMs: 50 });
+    const client = await cluster.client();
+    await cluster.run(client.subscribe({ dataId: 's', registId: 's1' }));
+    await cluster.clock.advance(30);
+    expect(client.pushes).toHaveLength(0);
+    cluster.data[0].publishElsewhere(idOf('s'), elsewhere('p', 'x'));
+    await cluster.clock.advance(1);
+    expect(client.pushesTo('s1').map((push) => push.values)).toEqual([['x']]);
+    await cluster.clock.advance(1000);
+    expect(client.pushes).toHaveLength(1);
+  });
+
+  it('is empty after a moment of doubt, once, for all who subscribed meanwhile', async () => {
+    cluster = await TestCluster.start({ emptyDoubtMs: 50 });
+    const client = await cluster.client();
+    const gone = await cluster.client();
+    await cluster.run(client.subscribe({ dataId: 's', registId: 's1' }));
+    await cluster.run(gone.subscribe({ dataId: 't', registId: 't1' }));
+    await cluster.clock.advance(20);
+    await cluster.run(client.subscribe({ dataId: 's', registId: 's2' }));
+    gone.channel.destroy('test');
+    await cluster.clock.advance(20);
+    expect(client.pushes).toHaveLength(0);
+    await cluster.clock.advance(20);
+    expect(client.pushes.map(({ values, registerIds }) => [values, registerIds.toSorted()])).toEqual([
+      [[], ['s1', 's2']],
+    ]);
+    await cluster.run(client.subscribe({ dataId: 's', registId: 's3' }));
+    expect(client.pushesTo('s3')).toHaveLength(1);
+    cluster.data[0].publishElsewhere(idOf('s'), elsewhere('p', 'x'));
+    await cluster.clock.advance(1000);
+    expect(client.list('s1')).toEqual(['x']);
+  });
+
   it('follows every registration, also of the same registerId', async () => {
     cluster = await TestCluster.start();
     const client = await cluster.client();

@@ -28,6 +28,7 @@ import type { SessionMetrics } from '../metrics.ts';
 import type { RegistrationStore } from '../registration-store.ts';
 import type { ServiceEntry } from '../service-entry.ts';
 import type { SessionTunables } from '../settings.ts';
+import { EmptyDoubts } from './empty-doubts.ts';
 import type { Routing } from './routing.ts';
 import { WatchedDatum } from './watched-datum.ts';
 
@@ -70,6 +71,7 @@ export class Subscriptions implements ReplyHandler<FetchBatch> {
   readonly #lingering = new Map<ServiceEntry, number>();
   /** Ids that nobody publishes, and when they are to get a real version. */
   readonly #unknown = new Map<ServiceEntry, number>();
+  readonly #doubts: EmptyDoubts;
   readonly #sweep: Timer;
   #armed = false;
   #retry: Timer | null = null;
@@ -77,6 +79,9 @@ export class Subscriptions implements ReplyHandler<FetchBatch> {
 
   constructor(ports: SubscriptionPorts) {
     this.#ports = ports;
+    this.#doubts = new EmptyDoubts(ports.clock, ports.settings.emptyDoubtMs, (service) =>
+      this.fetch(service),
+    );
     this.#sweep = every(ports.clock, SWEEP_MS, () => {
       this.#dropLingering();
       this.#confirmUnknown();
@@ -185,6 +190,7 @@ export class Subscriptions implements ReplyHandler<FetchBatch> {
   /** Stops the timers. */
   stop(): void {
     this.#sweep.cancel();
+    this.#doubts.stop();
     this.#retry?.cancel();
   }
 
@@ -204,6 +210,7 @@ export class Subscriptions implements ReplyHandler<FetchBatch> {
   #fetched(service: ServiceEntry, datum: WatchedDatum, update: DatumUpdate): void {
     datum.fetching = false;
     const before = datum.version;
+    if (before === 0 && isEmpty(update) && this.#doubts.doubts(service)) return;
     const outcome = datum.apply(update);
     if (outcome === 'stale') {
       // The node lost what we have seen: it must raise its version before its list may replace ours.
@@ -231,6 +238,7 @@ export class Subscriptions implements ReplyHandler<FetchBatch> {
   }
 
   #advanced(service: ServiceEntry, datum: WatchedDatum, before: number): void {
+    if (before === 0) this.#doubts.forget(service);
     this.#ports.store.moveInterest(service, before, datum.version);
     this.#ports.changed(service, before === 0);
   }
@@ -343,12 +351,17 @@ export class Subscriptions implements ReplyHandler<FetchBatch> {
     this.#watched--;
     this.#waiting.delete(service);
     this.#unknown.delete(service);
+    this.#doubts.forget(service);
     const leader = routing.leaderOf(service.slot);
     const list = forgotten.get(leader);
     if (list === undefined) forgotten.set(leader, [service.dataInfoId]);
     else list.push(service.dataInfoId);
     store.release(service);
   }
+}
+
+function isEmpty(update: DatumUpdate): boolean {
+  return update.kind === UpdateKind.full && update.entries.length === 0;
 }
 
 const REFUSALS: Record<number, string> = {

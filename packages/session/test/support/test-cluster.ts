@@ -45,6 +45,8 @@ function configOf(config: Partial<SessionConfig>): SessionConfig {
     zone: 'zoneA',
     dataCenter: 'DefaultDataCenter',
     slotConfig: { slotCount: SLOT_COUNT, replicas: 1, slotFunction: SLOT_FUNCTION },
+    // Only its own tests want to wait before a first empty list.
+    emptyDoubtMs: 0,
     ...config,
   };
 }
