@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CLUSTER_METRICS } from '../../packages/cluster/src/index.ts';
 import { DataServer } from '../../packages/data/src/index.ts';
-import { MetaServer } from '../../packages/meta/src/index.ts';
+import { MetaServer, storeMetrics } from '../../packages/meta/src/index.ts';
 import {
   BOLT_METRICS,
   ManualClock,
@@ -109,6 +109,7 @@ export function allMetrics(): [string, readonly MetricFamily[]][] {
     ['session', new SessionServer({ ...ports, clientNetwork: network }, base).metrics.families()],
     ['data', new DataServer(ports, base).metrics.families()],
     ['meta', new MetaServer({ ...ports, store }, base).metrics.families()],
+    ['store', storeMetrics().set.families()],
     ['cluster', CLUSTER_METRICS.families()],
     ['bolt', BOLT_METRICS.set.families()],
     ['net', NET_METRICS.set.families()],

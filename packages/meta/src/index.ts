@@ -21,3 +21,4 @@ export {
   type MetaTunables,
   tunablesOf,
 } from './settings.ts';
+export { storeMetrics } from './store-metrics.ts';

@@ -19,7 +19,15 @@ export type {
 } from './meta-store.ts';
 export { memoryStore, openStore } from './open-store.ts';
 export type { StoreOptions } from './open-store.ts';
-export type { StoreClock, StoreLogger, StorePorts, StoreRandom, StoreTimer } from './ports.ts';
+export type {
+  StoreClock,
+  StoreLogger,
+  StoreObserver,
+  StoreOperation,
+  StorePorts,
+  StoreRandom,
+  StoreTimer,
+} from './ports.ts';
 export type {
   AppRevisionRecord,
   ClientAddressRecord,

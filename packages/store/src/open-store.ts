@@ -4,8 +4,9 @@ import { DriverStore } from './driver-store.ts';
 import { STORE_LIMITS } from './limits.ts';
 import { MemoryStoreBackend } from './memory-backend.ts';
 import { MemoryDriver } from './memory.ts';
+import { MeasuredDriver } from './measured-driver.ts';
 import type { MetaStore } from './meta-store.ts';
-import type { StoreLogger, StorePorts, StoreRandom } from './ports.ts';
+import type { StoreLogger, StoreObserver, StorePorts, StoreRandom } from './ports.ts';
 import { parseStoreAddress, type StoreAddress } from './store-address.ts';
 import { checkName } from './validate.ts';
 
@@ -79,6 +80,13 @@ async function driverOf(
   }
 }
 
+function storeOn(driver: StoreDriver, ctx: DriverContext, observer: StoreObserver | undefined): DriverStore {
+  return new DriverStore(
+    observer === undefined ? driver : new MeasuredDriver(driver, ctx.clock, observer),
+    ctx,
+  );
+}
+
 /**
  * Connects to a store and creates or migrates its schema.
  * @throws SR_STORE_CONFIG for an address or credentials that cannot work, SR_STORE_UNAVAILABLE when a server does not answer
@@ -87,7 +95,7 @@ async function driverOf(
 export async function openStore(where: string | StoreOptions, ports: StorePorts): Promise<MetaStore> {
   const options = typeof where === 'string' ? { url: where } : where;
   const ctx = contextOf(options, ports);
-  const store = new DriverStore(await driverOf(parseStoreAddress(options.url), options, ctx), ctx);
+  const store = storeOn(await driverOf(parseStoreAddress(options.url), options, ctx), ctx, ports.observer);
   await store.open();
   return store;
 }
@@ -101,5 +109,5 @@ export function memoryStore(
   options: { readonly cluster?: string; readonly opTimeoutMs?: number } = {},
 ): MetaStore {
   const ctx = contextOf(options, { ...ports, clock: ports.clock ?? backend.clock });
-  return new DriverStore(new MemoryDriver(backend, ctx), ctx);
+  return storeOn(new MemoryDriver(backend, ctx), ctx, ports.observer);
 }

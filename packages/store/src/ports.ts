@@ -3,6 +3,8 @@
  * the runtime package satisfy them, and so does the simulator's clock.
  */
 
+import type { StoreErrorCode } from './errors.ts';
+
 /** A timer that was set. */
 export interface StoreTimer {
   /** Stops the timer; harmless when it has fired. */
@@ -31,9 +33,39 @@ export interface StoreLogger {
   warn(message: string, fields?: Record<string, unknown>): void;
 }
 
+/** What a store is asked, by the call of the backend. */
+export type StoreOperation =
+  | 'open'
+  | 'ping'
+  | 'lease_acquire'
+  | 'lease_renew'
+  | 'lease_release'
+  | 'lease_observe'
+  | 'doc_get'
+  | 'doc_list'
+  | 'doc_write'
+  | 'doc_changes'
+  | 'record_upsert'
+  | 'record_touch'
+  | 'record_get'
+  | 'record_scan'
+  | 'record_expire';
+
+/** Hears of every call of a store. */
+export interface StoreObserver {
+  /**
+   * A call has ended.
+   * @param backend kind of the store
+   * @param ms how long it took
+   * @param code null when it was answered, else the code of its error; 'other' for one that is no StoreError
+   */
+  called(backend: string, operation: StoreOperation, ms: number, code: StoreErrorCode | 'other' | null): void;
+}
+
 /** The ports together, as {@link openStore} takes them. */
 export interface StorePorts {
   readonly clock: StoreClock;
   readonly random: StoreRandom;
   readonly logger?: StoreLogger;
+  readonly observer?: StoreObserver;
 }

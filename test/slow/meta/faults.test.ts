@@ -222,11 +222,16 @@ describe.each(CHOSEN as readonly SharedStoreKind[])('metas on %s', (kind) => {
     loseSockets('session-1');
     const meanwhile = await arena.propagates();
     await metasSayStale();
+    // A meta that is restarted now waits for the store too.
+    await arena.cluster.kill('meta-3');
+    arena.cluster.revive('meta-3');
     await sleep(Math.max(0, STORE_AWAY_MS - (performance.now() - began)));
     const untouched = (await epochs()) === before;
     const from = performance.now();
     await Promise.all(store.members.map((member) => member.restart()));
     const { acts } = await succession(term, from);
+    await arena.cluster.running('meta-3');
+    await arena.cluster.healthy();
     expect(untouched).toBe(true);
     const note = `all slots propagate meanwhile ${meanwhile.toFixed(2)} s; no slot moved`;
     return { what: 'a meta acts after its return', seconds: acts, note };

@@ -13,12 +13,13 @@ import {
 } from '@sofa-registry/runtime';
 import type { MetaStore } from '@sofa-registry/store';
 import { DataServer } from '@sofa-registry/data';
-import { MetaServer } from '@sofa-registry/meta';
+import { MetaServer, storeMetrics } from '@sofa-registry/meta';
 import { SessionServer } from '@sofa-registry/session';
 import type { Config } from '../config/effective.ts';
 import { oneLine } from '../errors.ts';
 import { HttpPort } from '../http/http-port.ts';
 import { CLUSTER_METRICS } from '@sofa-registry/cluster';
+import { openAwaitedStore } from './awaited-store.ts';
 import { localFirstNetwork } from './local-first-network.ts';
 import type { Plan, RolePlan } from './plan.ts';
 import { processMetrics } from './process-metrics.ts';
@@ -40,6 +41,7 @@ export class Registry {
   readonly #roles: RunningRole[] = [];
   readonly #httpPorts = new Map<RolePlan, HttpPort>();
   readonly #startedMs = Date.now() - process.uptime() * 1000;
+  readonly #storeMetrics = storeMetrics();
   #store: MetaStore | null = null;
   #logger: Logger | null = null;
   #stopping: Promise<void> | null = null;
@@ -118,7 +120,13 @@ export class Registry {
     const network = localFirstNetwork({ local: memoryNetwork({ clock }), remote: tcp, advertisedHost });
     const context = {
       plan: this.plan,
-      metrics: [processMetrics(), CLUSTER_METRICS, BOLT_METRICS.set, adapters.netMetrics],
+      metrics: [
+        processMetrics(),
+        CLUSTER_METRICS,
+        BOLT_METRICS.set,
+        adapters.netMetrics,
+        ...(this.plan.roles.some(({ role }) => role === 'meta') ? [this.#storeMetrics.set] : []),
+      ],
       roles: this.#roles,
       startedMs: this.#startedMs,
       stopping: () => this.stopping,
@@ -127,6 +135,7 @@ export class Registry {
       if (this.stopping) return;
       const ports = { clock, random, network, logger: logger.child({ role: role.role }) };
       const running = await this.#createRole(role, ports, tcp);
+      if (running === null) return;
       this.#roles.push(running);
       // Health and readiness are answered while the tier still looks for its cluster.
       const app = routes.buildApp(running, context, ports.logger);
@@ -143,13 +152,16 @@ export class Registry {
     plan: RolePlan,
     ports: { clock: Clock; random: Random; network: Network; logger: Logger },
     tcp: Network,
-  ): Promise<RunningRole> {
+  ): Promise<RunningRole | null> {
     const { metas, zone, dataCenter, slotConfig } = this.plan;
     const { listen, advertise, httpAddress } = plan;
     const base = { listen, advertise, httpAddress, metas: [...metas], zone, dataCenter, slotConfig };
     switch (plan.role) {
       case 'meta': {
-        this.#store = await openStoreOf(this.plan, ports);
+        const { observer } = this.#storeMetrics;
+        const { store } = this.plan;
+        this.#store = await openAwaitedStore(store, { ...ports, observer }, () => this.stopping);
+        if (this.#store === null) return null;
         const tier = new MetaServer(
           { ...ports, store: this.#store },
           { ...base, ...this.#config.tier('meta') },
@@ -209,12 +221,4 @@ async function adaptersOf(config: Config): Promise<Adapters> {
     tcp: tcpNetwork({ clock, logger }),
     netMetrics: NET_METRICS.set,
   };
-}
-
-async function openStoreOf(
-  plan: Plan,
-  ports: { clock: Clock; random: Random; logger: Logger },
-): Promise<MetaStore> {
-  const { openStore } = await import('@sofa-registry/store');
-  return openStore(plan.store, ports);
 }

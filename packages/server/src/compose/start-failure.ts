@@ -27,7 +27,6 @@ const STORE_ADVICE: Readonly<Record<string, string>> = {
     'move it away to start empty (clients bring their registrations back by themselves; operator switches are lost), or restore a backup',
   SR_STORE_SCHEMA: 'start the release that wrote it, or give this one its own --data-dir or database',
   SR_STORE_CONFIG: 'correct --store, storeUser or the password',
-  SR_STORE_UNAVAILABLE: 'see that the store runs and can be reached from here',
 };
 
 function storeFailure(error: StoreError, plan: Plan): ServerError {
