@@ -53,6 +53,10 @@ export class OfficialLikeClient {
   repeated = 0;
   /** Registrations whose connection the session closed before the answer. */
   cutShort = 0;
+  /** Connections it opened. */
+  connects = 0;
+  /** Longest time from a lost connection until everything was registered again, ms. */
+  longestAwayMs = 0;
   readonly publications: Publication[] = [];
   readonly #context: FleetContext;
   readonly #registrations = new Map<string, Registration>();
@@ -63,6 +67,8 @@ export class OfficialLikeClient {
   #session = '';
   #alive = true;
   #awayUntilMs = 0;
+  /** Since when it is without a session that has everything; Infinity if it has one. */
+  #lostMs = Infinity;
   #wake: () => void = () => undefined;
   readonly #timers: ReturnType<typeof setTimeout>[] = [];
 
@@ -226,6 +232,10 @@ export class OfficialLikeClient {
     if (publication?.ackedMs === Infinity) publication.ackedMs = performance.now();
     if (registration.version !== version) return true;
     this.#undone.delete(registration);
+    if (this.#undone.size === 0 && this.#lostMs !== Infinity) {
+      this.longestAwayMs = Math.max(this.longestAwayMs, performance.now() - this.#lostMs);
+      this.#lostMs = Infinity;
+    }
     if (publication?.wanted === false) this.#registrations.delete(registration.registId);
     return true;
   }
@@ -268,6 +278,7 @@ export class OfficialLikeClient {
     }
     this.#connection = connection;
     this.#session = session;
+    this.connects++;
     connection.onPush = (frame) => {
       const seen = readPush(frame);
       const sight = this.#sights.get(seen.dataId);
@@ -284,6 +295,7 @@ export class OfficialLikeClient {
   #lost(connection: LoadConnection): void {
     if (connection !== this.#connection) return;
     this.#session = '';
+    this.#lostMs = Math.min(this.#lostMs, performance.now());
     // The worker notices when it looks the next time.
     setTimeout(() => {
       if (connection === this.#connection) this.#connection = null;

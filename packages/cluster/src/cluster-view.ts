@@ -34,6 +34,8 @@ export interface ClusterView {
   readonly expectedForMs: number;
   /** Mean client connections of the sessions of this node's zone that take clients; 0 if there are none. */
   readonly meanWeight: number;
+  /** Version of the newest change of the application index at the leader; 1 = none; 0 = not known yet. */
+  readonly appIndexVersion: number;
   /** Ms since the last answer of a leader; Infinity before the first. */
   readonly heardMetaMsAgo: number;
 }
@@ -69,6 +71,7 @@ export class ViewState implements ClusterView {
   expectedPublishers = 0;
   expectedForMs = 0;
   meanWeight = 0;
+  appIndexVersion = 0;
   /** Monotonic time of the last answer of a leader; negative before the first. */
   heardAtMs = -1;
   readonly #configured: readonly string[];

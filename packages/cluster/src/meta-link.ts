@@ -161,6 +161,23 @@ export class MetaLink implements ReplyHandler<BoltChannel> {
     this.stop();
   }
 
+  /**
+   * Asks the meta that this node follows; one that does not lead answers with an error.
+   * @throws RpcError, WireError; Error without a connection
+   */
+  async ask<Q, A>(
+    question: { readonly className: string; encode(value: Q): Buffer },
+    value: Q,
+    answer: { decode(content: Buffer): A },
+    timeoutMs: number,
+  ): Promise<A> {
+    const { channel } = this.#meta;
+    if (channel === null) throw new Error('no connection to meta');
+    const content = question.encode(value);
+    const frame = await channel.call(question.className, CODEC_INTERNAL, content, timeoutMs);
+    return answer.decode(frame.content);
+  }
+
   /** @internal answer to a beat */
   reply(channel: BoltChannel, frame: Frame): void {
     if (channel !== this.#beating) return;
@@ -276,6 +293,7 @@ export class MetaLink implements ReplyHandler<BoltChannel> {
     view.expectedPublishers = reply.expectedPublishers;
     view.expectedForMs = reply.expectedForMs;
     view.meanWeight = reply.meanWeight;
+    view.appIndexVersion = reply.appIndexVersion;
     view.heardAtMs = this.#ports.clock.monoMs();
     view.learnMetas(reply.metas);
     this.#waitingFor = '';

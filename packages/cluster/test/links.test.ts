@@ -122,6 +122,7 @@ class Meta extends Server {
       expectedPublishers: 0,
       expectedForMs: 0,
       meanWeight: 0,
+      appIndexVersion: 0,
       ...this.reply,
     };
   }

@@ -57,6 +57,7 @@ class TestMeta {
       expectedPublishers: 0,
       expectedForMs: 0,
       meanWeight: 0,
+      appIndexVersion: 0,
     };
     channel.respond(frame, BeatReply.className, BeatReply.encode(reply));
   }

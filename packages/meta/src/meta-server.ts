@@ -93,6 +93,7 @@ export class MetaServer implements MetaInspect {
       leave: (processId) => this.#active()?.leave(processId) ?? false,
       drain: (processId, on) => this.#active()?.drain(processId, on) ?? false,
       offer: (table) => this.#active()?.slots.offer(table) ?? false,
+      metadata: (frame) => this.#active()?.metadata.answer(frame) ?? Promise.resolve(null),
       closed: (link) => this.#active()?.closed(link),
     });
     this.inspect = this;
@@ -342,6 +343,7 @@ export class MetaServer implements MetaInspect {
       expectedPublishers: 0,
       expectedForMs: 0,
       meanWeight: 0,
+      appIndexVersion: 0,
     };
   }
 

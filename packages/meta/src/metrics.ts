@@ -31,6 +31,20 @@ export function metaMetrics(read: MetaGauges) {
     tables: set.counterVec('tables_total', 'Slot tables published, by kind of move', ['kind'], 'F142'),
     moves: set.counterVec('slot_moves_total', 'Slots changed, by kind of move', ['kind'], 'F145'),
     views: set.counter('views_sent_total', 'Changes pushed to nodes', 'F164'),
+    revisionsStored: set.counter(
+      'revisions_stored_total',
+      'Application revisions written to the store',
+      'F244',
+    ),
+    revisionsRefused: set.counter(
+      'revisions_refused_total',
+      'Application revisions that do not fit the store',
+    ),
+    revisionsExpired: set.counter(
+      'revisions_expired_total',
+      'Application revisions forgotten: no client used them',
+      'F241',
+    ),
     crashes: set.counter('handler_failures_total', 'Messages whose handling threw'),
   };
 }

@@ -23,6 +23,7 @@ import {
   TableOffer,
   View,
 } from '@sofa-registry/wire';
+import { APP_METADATA_REQUESTS, type MetadataAnswer } from './app-metadata.ts';
 import type { MetaMetrics } from './metrics.ts';
 
 /** Connections of nodes at the same time; more are closed at once. */
@@ -47,6 +48,8 @@ export interface NodeHubEvents {
   leave(processId: string): boolean;
   drain(processId: string, on: boolean): boolean;
   offer(table: MessageOf<typeof TableOffer>['table']): boolean;
+  /** A request about applications; null = this meta cannot answer now. @throws WireError, StoreError */
+  metadata(frame: Frame): Promise<MetadataAnswer | null>;
   /** The connection of a node that had beaten is gone. */
   closed(link: NodeLink): void;
 }
@@ -179,8 +182,26 @@ export class NodeHub {
         this.#done(channel, frame, this.#events.offer(TableOffer.decode(frame.content).table));
         return;
       default:
+        if (APP_METADATA_REQUESTS.has(frame.className)) {
+          void this.#metadata(channel, frame);
+          return;
+        }
         this.#metrics.refused.with('unknown-message').value++;
         channel.respondError(frame, BoltStatus.noProcessor);
+    }
+  }
+
+  async #metadata(channel: BoltChannel<NodeLink>, frame: Frame): Promise<void> {
+    try {
+      const answer = await this.#events.metadata(frame);
+      if (answer === null) channel.respondError(frame, BoltStatus.error);
+      else channel.respond(frame, answer.className, answer.content);
+    } catch (error) {
+      this.#logger.debug('meta: a request about applications failed', {
+        message: frame.className,
+        error: String(error),
+      });
+      channel.respondError(frame, BoltStatus.error);
     }
   }
 

@@ -134,6 +134,30 @@ export const META_SETTINGS = Object.freeze({
     'Longest wait of first pushes after a restart of all sessions; official clients take up to 10 s to come back.',
     'design 5, wire 3.2',
   ),
+  revisionExpireMs: setting(
+    86_400_000,
+    1000,
+    31_536_000_000,
+    'ms',
+    'An application revision that no client has named for so long is forgotten.',
+    'F241',
+  ),
+  revisionCleanMs: setting(
+    600_000,
+    100,
+    86_400_000,
+    'ms',
+    'How often such revisions are looked for. The first time after three periods of revisionTouchMs as leader.',
+    'meta-and-admin 5.1',
+  ),
+  revisionTouchMs: setting(
+    600_000,
+    100,
+    86_400_000,
+    'ms',
+    'How often sessions name the revisions their clients use; must be what the sessions use (session.revisionTouchMs).',
+    'wire 5',
+  ),
   tickMs: setting(200, 10, 10_000, 'ms', 'How often leases are looked at.', 'meta-and-admin 3.2'),
 });
 

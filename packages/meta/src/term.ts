@@ -6,6 +6,7 @@ import { epochOf, NODE_ROLES, type NodeRecord, parseAddress, type SlotTable } fr
 import { every, type Timer } from '@sofa-registry/runtime';
 import { errorText } from '@sofa-registry/store';
 import type { Beat, BeatReply, MessageOf } from '@sofa-registry/wire';
+import { AppMetadata } from './app-metadata.ts';
 import { type Member, Membership } from './core/membership.ts';
 import { type PublisherCount, PublisherMemory } from './core/publisher-memory.ts';
 import type { NodeLink } from './node-hub.ts';
@@ -28,6 +29,7 @@ export class Term {
   readonly term: number;
   readonly members: Membership;
   readonly slots: SlotKeeper;
+  readonly metadata: AppMetadata;
   /** Names the member list: rises with each change. */
   revision: number;
   /** True while the guard holds evictions back. */
@@ -61,6 +63,7 @@ export class Term {
       tableChanged: () => this.#pusher.pushSoon(),
       warmed: () => this.membersChanged(),
     });
+    this.metadata = new AppMetadata(ports, facts);
     this.#pusher = new ViewPusher(ports, this);
   }
 
@@ -80,6 +83,7 @@ export class Term {
       every(clock, STORE_RETRY_MS, () => this.slots.rewrite()),
     );
     this.slots.start();
+    this.metadata.start();
     this.membersChanged();
   }
 
@@ -88,6 +92,7 @@ export class Term {
     for (const timer of this.#timers) timer.cancel();
     this.#pusher.close();
     this.slots.close();
+    this.metadata.close();
   }
 
   /** True when nodes can be answered. */
@@ -246,6 +251,7 @@ export class Term {
       expectedPublishers: this.expectedPublishers,
       expectedForMs: Math.ceil(this.#memory.leftMs(this.#ports.clock.monoMs())),
       meanWeight: this.#meanWeight(node.zone),
+      appIndexVersion: this.metadata.version,
     };
   }
 

@@ -7,7 +7,6 @@ export {
   type SubscriberView,
   type WatcherView,
 } from './session-inspect.ts';
-export type { MetadataStore } from './metadata-store.ts';
 export { sessionMetrics } from './metrics.ts';
 export type { Compressor } from './push/compressor.ts';
 export { GRAY_HOSTS_MAX, PUSH_GRAY_KEY, STOP_PUSH_KEY } from './push/push-switch.ts';

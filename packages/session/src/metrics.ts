@@ -30,6 +30,8 @@ function registrationMetrics(set: MetricSet) {
       payload: refused.with('payload'),
       dataInfoId: refused.with('dataInfoId'),
       rate: refused.with('accessRate'),
+      revision: refused.with('revision'),
+      metadataQuestions: refused.with('metadataQuestions'),
       invalid: refused.with('invalid'),
     },
     bad: {

@@ -3,6 +3,8 @@ import type { ClusterView } from '@sofa-registry/cluster';
 import type { NodeRecord, Slot } from '@sofa-registry/model';
 import { slotOf } from '@sofa-registry/model';
 import type { Departures } from './departures.ts';
+import type { ServiceApps } from './metadata/app-metadata.ts';
+import type { MetadataSync } from './metadata/metadata-sync.ts';
 import type { RegistrationStore } from './registration-store.ts';
 import type { SessionPublisher, SessionSubscriber, SessionWatcher } from './registrations.ts';
 import type { ServiceEntry } from './service-entry.ts';
@@ -57,6 +59,7 @@ export interface HeldService {
 /** What the view reads. */
 export interface InspectSource {
   readonly store: RegistrationStore;
+  readonly metadata: MetadataSync;
   readonly departures: Departures;
   readonly processId: () => string;
   readonly view: () => ClusterView;
@@ -146,6 +149,16 @@ export class SessionInspect {
     const { slotCount, view } = this.#source;
     const id = slotOf(dataInfoId, slotCount);
     return view().table.slots[id] ?? { id, leader: '', leaderEpoch: 0, followers: [] };
+  }
+
+  /** Ids of all application revisions, from meta; those known here while it is away. */
+  revisionIds(): Promise<string[]> {
+    return this.#source.metadata.revisionIds();
+  }
+
+  /** Applications that offer each service. */
+  serviceApps(): Map<string, ServiceApps> {
+    return this.#source.metadata.core.allServices();
   }
 
   pushAllowed(): boolean {

@@ -20,7 +20,7 @@ import { DataSide } from './data/data-side.ts';
 import { DepartureKeeper } from './departure-keeper.ts';
 import { dispatch } from './handlers/index.ts';
 import type { HandlerContext } from './handlers/handler.ts';
-import { SessionMetadataStore } from './metadata-store.ts';
+import { MetadataSync } from './metadata/metadata-sync.ts';
 import { type SessionMetrics, sessionMetrics } from './metrics.ts';
 import { type Compressor, zlibCompressor } from './push/compressor.ts';
 import { ConfigPush } from './push/config-push.ts';
@@ -56,6 +56,12 @@ const LINKS_WAIT_MS = 5000;
 const LINKS_POLL_MS = 5;
 /** Period of the small chores: SDK silence, restart gate, operator override. */
 const CHORE_MS = 250;
+/** Share of `drainMs` over which clients are sent away; the rest is for those that come back once more. */
+const DRAIN_SPREAD_SHARE = 0.6;
+/** An official client that was disconnected has chosen its next session after so long (wire 4.1), ms. */
+const RETURN_MS = 1000;
+/** How often a stopping session looks at its clients. */
+const DRAIN_STEP_MS = 50;
 /** Longest wait for meta's answer and for the last writes while stopping. */
 const STOP_WAIT_MS = 1000;
 
@@ -81,6 +87,7 @@ export class SessionServer {
   readonly #balancer: SessionBalancer;
   readonly #gate: RestartGate;
   readonly #pushSwitch = new PushSwitch();
+  readonly #metadata: MetadataSync;
   readonly #context: HandlerContext;
   readonly #timers: Timer[] = [];
   readonly #startedMs: number;
@@ -128,6 +135,7 @@ export class SessionServer {
       drained: (connection) => this.#engine.drained(connection),
       crashed: (error) => ports.logger.error('a client handler failed', { error: String(error) }),
     });
+    this.#metadata = this.#makeMetadata();
     this.#context = this.#makeContext();
     this.inspect = this.#makeInspect();
     this.#balancer = this.#makeBalancer();
@@ -194,8 +202,8 @@ export class SessionServer {
     const serving = this.#phase === 'serving';
     this.#phase = 'draining';
     this.#stopped.abort();
-    await this.#listener?.close();
     if (serving) await this.#drain();
+    await this.#listener?.close();
     this.#close('session stops');
     await this.#within(this.#meta.leave(), STOP_WAIT_MS);
     this.#teardown();
@@ -216,25 +224,55 @@ export class SessionServer {
     this.#teardown();
   }
 
+  /**
+   * Off the list first, then the clients: SDKs are asked, official ones disconnected one after the other. The port stays open to the
+   * end: an official client whose list still names us may come back, and a refused connection would make it sleep for up to 5 s
+   * (wire 3.2), while one that is closed makes it try the next session at once.
+   */
   async #drain(): Promise<void> {
     const { clock } = this.#ports;
     await this.#within(this.#meta.drain(true), STOP_WAIT_MS);
     const others = this.#otherSessions();
     const drainMs = others.length === 0 ? 0 : this.#settings.drainMs;
+    const beganMs = clock.monoMs();
+    const spreadMs = drainMs * DRAIN_SPREAD_SHARE;
+    const known = new Set(this.#door.connections.values());
+    const official = [...known].filter(({ sdk }) => sdk === null);
     for (const client of this.#door.sdkConnections)
-      this.#door.sendAway(client, drainMs / 2, 'session stops', others);
-    const official = [...this.#door.connections.values()].filter((connection) => connection.sdk === null);
-    const deadlineMs = clock.monoMs() + drainMs;
+      this.#door.sendAway(client, spreadMs, 'session stops', others);
     let at = 0;
-    while (drainMs > 0 && this.#door.connections.size > 0 && clock.monoMs() < deadlineMs) {
-      const share = 1 - (deadlineMs - clock.monoMs()) / drainMs;
-      for (const until = Math.ceil(official.length * share); at < until; at++) official[at].channel.end();
-      await this.#sleep(Math.min(50, drainMs));
+    let endedMs = -Infinity;
+    while (clock.monoMs() < beganMs + drainMs) {
+      const nowMs = clock.monoMs();
+      const share = Math.min(1, (nowMs - beganMs) / spreadMs);
+      for (const until = Math.ceil(official.length * share); at < until; at++) {
+        official[at].channel.end();
+        endedMs = nowMs;
+      }
+      if (this.#sendBack(known, others)) endedMs = nowMs;
+      if (this.#door.connections.size === 0 && nowMs >= endedMs + RETURN_MS) break;
+      await this.#sleep(Math.min(DRAIN_STEP_MS, drainMs));
     }
     const flushUntilMs = clock.monoMs() + STOP_WAIT_MS;
     const { forwarder } = this.#data;
     forwarder.flush();
     while (forwarder.queue.size > 0 && clock.monoMs() < flushUntilMs) await this.#sleep(10);
+  }
+
+  /** Clients that came although we are leaving go at once. @returns true if an official one was among them */
+  #sendBack(known: Set<ClientConnection>, others: readonly string[]): boolean {
+    let ended = false;
+    for (const client of this.#door.connections.values()) {
+      if (known.has(client)) continue;
+      known.add(client);
+      if (client.sdk !== null) {
+        this.#door.sendAway(client, 0, 'session stops', others);
+        continue;
+      }
+      client.channel.end();
+      ended = true;
+    }
+    return ended;
   }
 
   #close(reason: string): void {
@@ -340,6 +378,7 @@ export class SessionServer {
     this.#engine.sweepSlow();
     this.#checkGate(nowMs);
     this.#releaseHolds();
+    this.#metadata.check();
     if (this.#phase === 'serving') this.#balancer.check(nowMs);
   }
 
@@ -432,13 +471,19 @@ export class SessionServer {
     });
   }
 
+  #makeMetadata(): MetadataSync {
+    const { clock, random, logger } = this.#ports;
+    const ports = { clock, random, logger, settings: this.#settings, metrics: this.#metrics };
+    return new MetadataSync({ ...ports, meta: () => this.#meta }, () => this.#stamps.next());
+  }
+
   #makeContext(): HandlerContext {
     const { clock } = this.#ports;
     return {
       clock,
       metrics: this.#metrics,
       registry: this.#registry,
-      metadata: new SessionMetadataStore(this.#settings.revisionsMax, () => this.#stamps.next()),
+      metadata: this.#metadata,
       pushSwitch: this.#pushSwitch,
       accessRate: new TokenBucket(this.#settings.accessRatePerSecond, clock.monoMs()),
       dataCenter: this.#config.dataCenter,
@@ -456,6 +501,7 @@ export class SessionServer {
   #makeInspect(): SessionInspect {
     return new SessionInspect({
       store: this.#store,
+      metadata: this.#metadata,
       departures: this.#departures.core,
       processId: () => this.#processId,
       view: () => this.#meta.view,
@@ -537,6 +583,19 @@ export class SessionServer {
       () => this.#departures.core.size,
     );
     set.gauge('held_lists', 'Lists held at their last good state', () => this.inspect.held().length, 'I6');
+    set.gauge('revisions', 'Application revisions cached', () => this.#metadata.core.size, 'F235');
+    set.gauge(
+      'revisions_waiting',
+      'Application revisions that meta does not have yet',
+      () => this.#metadata.core.waiting,
+      'F235',
+    );
+    set.gauge(
+      'app_services',
+      'Services of the application index',
+      () => this.#metadata.core.services,
+      'F235',
+    );
     set.gauge('data_links', 'Links to data nodes that are up', () => this.#data.links.up().length);
   }
 }

@@ -327,8 +327,17 @@ export const SESSION_SETTINGS = Object.freeze({
     1,
     10_000_000,
     'items',
-    'Application revisions kept; the oldest leaves.',
+    'Application revisions cached here; the one named longest ago leaves. Meta keeps all.',
     'session.md 10',
+  ),
+  revisionBytesMax: setting(67_108_864, 65_536, 17_179_869_184, 'bytes', 'Their bodies, as they came.'),
+  revisionTouchMs: setting(
+    600_000,
+    100,
+    86_400_000,
+    'ms',
+    'How often meta is told which revisions clients use; must be what meta uses (meta.revisionTouchMs).',
+    'wire 5',
   ),
   compressMinUnits: setting(
     4096,

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Departures } from '../src/departures.ts';
-import { SessionMetadataStore } from '../src/metadata-store.ts';
 import { debounceMs, fanoutDueMs } from '../src/push/debounce.ts';
 import { Fifo } from '../src/push/fifo.ts';
 import { parseHosts, PushSwitch } from '../src/push/push-switch.ts';
@@ -200,30 +199,6 @@ describe('token bucket', () => {
       false,
       true,
     ]);
-  });
-});
-
-describe('metadata store', () => {
-  const revision = (id: string, app: string, services: string[]) => ({
-    application: app,
-    revision: id,
-    clientVersion: '1',
-    baseParams: new Map(),
-    services: new Map(services.map((name) => [name, { id: name, params: new Map() }])),
-  });
-  it('indexes services, and forgets the revision used longest ago', () => {
-    let version = 0;
-    const store = new SessionMetadataStore(2, () => ++version);
-    store.register(revision('r1', 'app1', ['__proto__', 's']));
-    store.register(revision('r2', 'app2', ['s']));
-    expect(store.appsOf('s')?.apps).toEqual(['app1', 'app2']);
-    expect(store.heartbeat(['r1', 'x'])).toEqual(['x']);
-    store.register(revision('r3', 'app2', ['s']));
-    expect(store.size).toBe(2);
-    expect(store.revision('r2')).toBeUndefined();
-    expect(store.appsOf('s')?.apps).toEqual(['app1', 'app2']);
-    store.register(revision('r4', 'app4', []));
-    expect(store.appsOf('__proto__')).toBeUndefined();
   });
 });
 

@@ -49,6 +49,7 @@ export class TestView implements ClusterView {
   expectedPublishers = 0;
   expectedForMs = 0;
   meanWeight = 0;
+  appIndexVersion = 0;
   heardMetaMsAgo = 0;
 }
 

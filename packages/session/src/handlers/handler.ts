@@ -2,7 +2,7 @@
 import type { Clock } from '@sofa-registry/runtime';
 import type { Frame } from '@sofa-registry/wire';
 import type { ClientConnection } from '../client-connection.ts';
-import type { MetadataStore } from '../metadata-store.ts';
+import type { MetadataSync } from '../metadata/metadata-sync.ts';
 import type { SessionMetrics } from '../metrics.ts';
 import type { PushSwitch } from '../push/push-switch.ts';
 import type { SessionRegistry } from '../session-registry.ts';
@@ -13,7 +13,7 @@ export interface HandlerContext {
   readonly clock: Clock;
   readonly metrics: SessionMetrics;
   readonly registry: SessionRegistry;
-  readonly metadata: MetadataStore;
+  readonly metadata: MetadataSync;
   readonly pushSwitch: PushSwitch;
   readonly accessRate: TokenBucket;
   readonly dataCenter: string;

@@ -9,6 +9,10 @@ import {
   Done,
   type Frame,
   type MessageOf,
+  RevisionGet,
+  RevisionGot,
+  RevisionIdList,
+  RevisionTouch,
   View,
 } from '@sofa-registry/wire';
 
@@ -73,6 +77,15 @@ export class FakeMeta {
   }
 
   #request(channel: BoltChannel, frame: Frame): void {
+    if (frame.className === RevisionGet.className) {
+      channel.respond(frame, RevisionGot.className, RevisionGot.encode({ bodies: [] }));
+      return;
+    }
+    if (frame.className === RevisionTouch.className) {
+      const { ids } = RevisionTouch.decode(frame.content);
+      channel.respond(frame, RevisionIdList.className, RevisionIdList.encode({ ids }));
+      return;
+    }
     if (frame.className !== Beat.className) {
       this.seen.push(frame.className);
       if (frame.className.startsWith('sr.'))
@@ -91,6 +104,7 @@ export class FakeMeta {
       expectedPublishers: this.expectedPublishers,
       expectedForMs: 15_000,
       meanWeight: this.meanWeight,
+      appIndexVersion: 0,
     });
     channel.respond(frame, BeatReply.className, content);
   }

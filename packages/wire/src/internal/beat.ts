@@ -4,7 +4,7 @@
  *
  *   sr.Beat      = node slotCount replicas slotFunction tableEpoch membersRevision docsRevision publishers slotReports
  *   sr.BeatReply = leader isLeader term warm table? membersRevision members? docsRevision docs? metas expectedPublishers
- *                  expectedForMs meanWeight
+ *                  expectedForMs meanWeight appIndexVersion
  *
  * A meta that does not lead answers isLeader false and the leader's address ('' if there is none); the node turns there. `table`,
  * `members` and `docs` are sent only when newer than what the node named. A node refuses a table of a lower epoch than its own and
@@ -65,6 +65,8 @@ export const BeatReply = message(
     expectedForMs: uint,
     /** Mean connections of the sessions of the node's zone that take clients. */
     meanWeight: uint,
+    /** Version of the newest change of the application index (app-metadata.ts); 1 = none; 0 = not known yet. */
+    appIndexVersion: uint,
   }),
 );
 

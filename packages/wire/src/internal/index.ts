@@ -1,4 +1,5 @@
 /** Messages between our own processes. Data-to-data replication messages are in the files named `replica-*`. */
+export * from './app-metadata.ts';
 export * from './beat.ts';
 export * from './client-link.ts';
 export * from './codec.ts';

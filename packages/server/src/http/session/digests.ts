@@ -150,6 +150,23 @@ export const SESSION_DIGESTS: readonly Endpoint<SessionContext>[] = [
   }),
   endpoint({
     method: 'GET',
+    path: '/digest/metadata/allRevisionIds',
+    doc: 'Ids of all application revisions; while meta is away those this session knows.',
+    handle: async ({ role }) => json(await role.tier.inspect.revisionIds()),
+  }),
+  endpoint({
+    method: 'GET',
+    path: '/digest/metadata/allServiceMapping',
+    doc: 'Applications that offer each service, by data centre.',
+    handle: ({ role, process: shared }) => {
+      const mapping = Object.create(null) as Record<string, unknown>;
+      for (const [service, { version, apps }] of role.tier.inspect.serviceApps())
+        mapping[service] = { [shared.plan.dataCenter]: { nanosVersion: version, apps } };
+      return json(mapping);
+    },
+  }),
+  endpoint({
+    method: 'GET',
     path: '/digest/:role/serverList/query',
     doc: 'Nodes of a role as this session knows them.',
     handle: (context, { params }) => json(serverList(context, params['role'])),
