@@ -14,7 +14,8 @@ import {
   type MessageOf,
 } from '@sofa-registry/wire';
 import { ledSlot, noteEpoch, readCode, refusalCode } from './access.ts';
-import type { Datum, StoredPublisher } from './datum.ts';
+import type { Datum } from './datum.ts';
+import type { StoredPublisher } from './stored-publisher.ts';
 import type { HeldSlot } from './held-slot.ts';
 import { NEVER_ASKED_MS } from './interests.ts';
 import type { Link } from './link.ts';

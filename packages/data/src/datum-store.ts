@@ -7,13 +7,14 @@
  * operation of another leader, to the version that one gave it.
  */
 import { compareRegisterVersion, crc32c, type HybridClock, type PublisherRecord } from '@sofa-registry/model';
-import { Datum, entryBytes, StoredPublisher } from './datum.ts';
-import { Interner } from './interner.ts';
+import { Datum, entryBytes } from './datum.ts';
 import type { DataMetrics } from './metrics.ts';
+import { Origins } from './origins.ts';
 import type { Owner } from './owner.ts';
 import { PayloadSlabs } from './payload-slabs.ts';
 import type { DataTunables } from './settings.ts';
 import type { SlotStore } from './slot-store.ts';
+import { StoredPublisher } from './stored-publisher.ts';
 
 /** What became of a write. */
 export const Outcome = {
@@ -46,13 +47,13 @@ export interface DatumStoreContext {
   readonly changed: (datum: Datum, from: number) => void;
 }
 
-/** Strings shared by records, per generation. */
-const INTERNED_MAX = 65_536;
+/** Clients whose records share what they have in common, per generation. */
+const ORIGINS_MAX = 65_536;
 
 /** The rules over slots that the caller owns. */
 export class DatumStore {
   readonly #context: DatumStoreContext;
-  readonly #words = new Interner(INTERNED_MAX);
+  readonly #origins = new Origins(ORIGINS_MAX);
   readonly #slabs = new PayloadSlabs();
   #batch = 0;
   /** Totals over all slots. */
@@ -185,7 +186,8 @@ export class DatumStore {
   ): Datum | null {
     const datum = slot.data.get(dataInfoId) ?? this.#newDatum(slot, dataInfoId);
     if (typeof datum === 'number') return null;
-    const gone = new Map(datum.publishers);
+    const gone = new Map<string, StoredPublisher>();
+    for (const held of datum.publishers.values()) gone.set(held.registerId, held);
     for (const { record, owner } of records) {
       const held = gone.get(record.registerId);
       gone.delete(record.registerId);
@@ -195,7 +197,7 @@ export class DatumStore {
     for (const held of gone.values()) this.#take(slot, datum, held);
     this.#setVersion(slot, datum, version);
     datum.forgetRecent();
-    datum.changedMs = this.#context.nowMs();
+    datum.changedMs = Math.floor(this.#context.nowMs());
     this.#count(slot, datum);
     return datum;
   }
@@ -235,8 +237,8 @@ export class DatumStore {
       if (graves.size === 0) datum.tombstones = null;
     }
     const restedMs = nowMs - datum.changedMs;
-    if (restedMs >= deltaKeepMs && datum.recentVersions !== null) datum.forgetRecent();
-    if (datum.tombstones !== null || datum.recentVersions !== null) return true;
+    if (restedMs >= deltaKeepMs && datum.recent !== null) datum.forgetRecent();
+    if (datum.tombstones !== null || datum.recent !== null) return true;
     if (datum.publishers.size > 0) return false;
     if (datum.interests.length > 0 || restedMs < emptyDatumKeepMs) return true;
     this.dropDatum(slot, datum);
@@ -261,7 +263,7 @@ export class DatumStore {
 
   /** Puts a record in, in place of `held`: map, digests, totals. */
   #place(slot: SlotStore, datum: Datum, stored: StoredPublisher, held: StoredPublisher | undefined): void {
-    datum.publishers.set(stored.registerId, stored);
+    datum.put(stored);
     datum.bytes += entryBytes(stored);
     slot.share(stored.owner).add(datum.hash, stored.registerId, stored.version, stored.stamp);
     slot.publishers++;
@@ -277,7 +279,7 @@ export class DatumStore {
 
   /** Takes a record out: map, digests, totals. */
   #take(slot: SlotStore, datum: Datum, held: StoredPublisher): void {
-    datum.publishers.delete(held.registerId);
+    datum.remove(held.registerId);
     this.#untrack(slot, datum, held);
   }
 
@@ -342,8 +344,8 @@ export class DatumStore {
       datum.batch = this.#batch;
       this.#setVersion(slot, datum, this.#above(from));
     }
-    datum.changedMs = this.#context.nowMs();
-    datum.remember(datum.version, registerId, this.#context.tunables.deltaOpsMax);
+    datum.changedMs = Math.floor(this.#context.nowMs());
+    datum.remember(from, registerId, this.#context.tunables.deltaOpsMax);
     this.#queueSweep(datum);
     if (datum.version !== from) this.#context.changed(datum, from);
   }
@@ -400,7 +402,7 @@ export class DatumStore {
       return Outcome.full;
     }
     const datum = new Datum(dataInfoId, hash, slot.id);
-    datum.changedMs = nowMs();
+    datum.changedMs = Math.floor(nowMs());
     slot.data.set(dataInfoId, datum);
     this.data++;
     this.#queueSweep(datum);
@@ -433,6 +435,6 @@ export class DatumStore {
 
   #stored(record: PublisherRecord, owner: Owner, same: StoredPublisher | null): StoredPublisher {
     if (same === null) this.#slabs.keep(record.payload);
-    return new StoredPublisher(record, owner, this.#words, same ?? this.#slabs);
+    return new StoredPublisher(record, this.#origins.of(record, owner), same ?? this.#slabs);
   }
 }

@@ -1,7 +1,8 @@
 /** Hot path. The step of a datum from one version to the present one (wire: datum-update). */
 import { stampToMs } from '@sofa-registry/model';
 import { type DatumUpdate, UpdateKind } from '@sofa-registry/wire';
-import { type Datum, entryBytes, type StoredPublisher } from './datum.ts';
+import { type Datum, entryBytes } from './datum.ts';
+import type { StoredPublisher } from './stored-publisher.ts';
 
 const NONE: readonly never[] = Object.freeze([]);
 
@@ -63,9 +64,10 @@ export function deltaUpdate(datum: Datum, since: number, bytesMax: number): Stor
 
 /** Splits the ids changed after `since` into what is there and what is not; the bytes of both. */
 function collect(datum: Datum, since: number, entries: StoredPublisher[], removed: string[]): number {
-  const ids = datum.recentIds;
-  if (ids === null) return 0;
-  const start = datum.indexAfter(since);
+  const { recent } = datum;
+  if (recent === null) return 0;
+  const { ids } = recent;
+  const start = recent.indexAfter(since);
   const seen = ids.length - start > 1 ? new Set<string>() : null;
   let bytes = 0;
   for (let i = start; i < ids.length; i++) {
@@ -86,8 +88,6 @@ function collect(datum: Datum, since: number, entries: StoredPublisher[], remove
 
 /** The oldest remembered version after `since`; the present one when none is. */
 function oldestAfter(datum: Datum, since: number): number {
-  const versions = datum.recentVersions;
-  if (versions === null) return datum.version;
-  const at = datum.indexAfter(since);
-  return at < versions.length ? versions[at] : datum.version;
+  const { recent, version } = datum;
+  return recent?.versions[recent.indexAfter(since)] ?? version;
 }

@@ -2,7 +2,8 @@
 import type { ClusterView } from '@sofa-registry/cluster';
 import { type NodeRecord, type PublisherRecord, slotOf } from '@sofa-registry/model';
 import type { DataNode } from './data-node.ts';
-import type { Datum, StoredPublisher } from './datum.ts';
+import type { Datum } from './datum.ts';
+import type { StoredPublisher } from './stored-publisher.ts';
 import type { HeldRole, HeldSlot } from './held-slot.ts';
 
 /** A publisher with the process id of the session that owns it. */
@@ -93,7 +94,7 @@ export class DataInspect {
     return {
       version: datum.version,
       publishers: [...datum.publishers.values()].map((record) => owned(datum, record)),
-      recentVersions: [...new Set([datum.recentFloor, ...(datum.recentVersions ?? []), datum.version])],
+      recentVersions: [...new Set([datum.recentFloor, ...(datum.recent?.versions ?? []), datum.version])],
     };
   }
 

@@ -4,7 +4,8 @@
  * either source says alive (I11).
  */
 import { every, type Timer } from '@sofa-registry/runtime';
-import type { Datum, StoredPublisher } from './datum.ts';
+import type { Datum } from './datum.ts';
+import type { StoredPublisher } from './stored-publisher.ts';
 import type { NodeState } from './node-state.ts';
 import type { Owner } from './owner.ts';
 

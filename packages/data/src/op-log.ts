@@ -2,7 +2,8 @@
  * Hot path. A slot's latest operations, for followers: a bounded ring with one sequence number per operation (design
  * section 5, reference/data-and-slots.md 18.3 point 7).
  */
-import type { Datum, StoredPublisher } from './datum.ts';
+import type { Datum } from './datum.ts';
+import type { StoredPublisher } from './stored-publisher.ts';
 
 /** One operation. `record` set: stored (version and stamp are the record's, here 0). `registerId` set: removed at (version, stamp). Neither: only the datum version moved. */
 export interface SlotOp {
