@@ -13,9 +13,14 @@ import {
   seededRandom,
 } from '../../packages/runtime/src/index.ts';
 import { NET_METRICS } from '../../packages/runtime/src/node/index.ts';
+import { Operators } from '../../packages/server/src/compose/operators.ts';
 import { processMetrics } from '../../packages/server/src/compose/process-metrics.ts';
+import { securityMetrics } from '../../packages/server/src/compose/secrets.ts';
 import { numberRule, type Setting } from '../../packages/server/src/config/setting.ts';
 import { SETTINGS } from '../../packages/server/src/config/settings.ts';
+import type { Endpoint } from '../../packages/server/src/http/endpoint.ts';
+import { AuditLog } from '../../packages/server/src/http/audit.ts';
+import { Gate } from '../../packages/server/src/http/gate.ts';
 import { ENDPOINTS } from '../../packages/server/src/http/routes.ts';
 import { SessionServer } from '../../packages/session/src/index.ts';
 import { MemoryStoreBackend, memoryStore } from '../../packages/store/src/index.ts';
@@ -89,6 +94,8 @@ function errors(file: string): string {
   );
 }
 
+const OPEN_GATE = { reads: 'open', secretsNeedTls: false, nowMs: () => 0 } as const;
+
 /** Every metric of the program, by the component it belongs to. */
 export function allMetrics(): [string, readonly MetricFamily[]][] {
   const clock = new ManualClock();
@@ -114,6 +121,9 @@ export function allMetrics(): [string, readonly MetricFamily[]][] {
     ['bolt', BOLT_METRICS.set.families()],
     ['net', NET_METRICS.set.families()],
     ['process', processMetrics().families()],
+    ['security', securityMetrics(() => null).set.families()],
+    ['operator', new Gate({ operators: new Operators([]), ...OPEN_GATE }).metrics.families()],
+    ['audit', new AuditLog({ file: '', fileBytesMax: 1, filesMax: 1, entriesMax: 1 }).metrics.families()],
   ];
 }
 
@@ -129,11 +139,11 @@ function metrics(families: readonly MetricFamily[]): string {
 }
 
 function endpoints(role: keyof typeof ENDPOINTS): string {
-  const rows = ENDPOINTS[role].map(({ method, path, changes, leader, doc }) => [
+  const rows = ENDPOINTS[role].map(({ method, path, access, changes, leader, doc }: Endpoint<never>) => [
     `${method} \`${path}\``,
     doc,
     [
-      changes === true ? 'operator' : '',
+      changes === true ? 'operator, audited' : (access ?? ''),
       leader === undefined ? '' : leader === true ? 'leader' : 'leader, or last seen',
     ]
       .filter((word) => word !== '')
@@ -148,12 +158,16 @@ export function docTables(): DocTable[] {
     {
       page: 'configuration.md',
       marker: 'process',
-      text: configuration(/^(?!session\.|data\.|meta\.)|\.(port|httpPort)$/),
+      text: configuration(
+        /^(?!session\.|data\.|meta\.)|\.(port|httpPort|bind|advertise|httpBind|httpAdvertise)$/,
+      ),
     },
     ...(['session', 'data', 'meta'] as const).map((tier) => ({
       page: 'configuration.md',
       marker: tier,
-      text: configuration(new RegExp(`^${tier}\\.(?!(port|httpPort)$)`)),
+      text: configuration(
+        new RegExp(`^${tier}\\.(?!(port|httpPort|bind|advertise|httpBind|httpAdvertise)$)`),
+      ),
     })),
     ...ERROR_FILES.map(([marker, file]) => ({ page: 'errors.md', marker, text: errors(file) })),
     ...allMetrics().map(([marker, families]) => ({ page: 'metrics.md', marker, text: metrics(families) })),

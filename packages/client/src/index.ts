@@ -13,7 +13,7 @@ export type {
 } from './api.ts';
 export { CLIENT_ERRORS, type ClientErrorCode, type ClientErrorInfo, RegistryClientError } from './errors.ts';
 export { CLIENT_LIMITS, type ClientLimits } from './limits.ts';
-export type { ConnectOptions, RegistryOptions } from './options.ts';
+export type { ClientTlsOptions, ConnectOptions, RegistryOptions } from './options.ts';
 export { connect } from './node/connect.ts';
 export { type ClientPorts, connectWith } from './registry.ts';
 export {

@@ -41,12 +41,25 @@ export interface RegistryOptions {
   readonly limits?: Partial<ClientLimits>;
 }
 
+/** TLS of a client. All parts are PEM texts. */
+export interface ClientTlsOptions {
+  /** Authorities that are trusted. Default: those Node.js comes with. */
+  readonly ca?: string;
+  /** Own certificate, where the registry asks for one; with `key`. */
+  readonly cert?: string;
+  readonly key?: string;
+  /** Name the certificates of the registry must carry. Default: the host of each address. */
+  readonly servername?: string;
+}
+
 /** Options of `connect`. */
 export interface ConnectOptions extends RegistryOptions {
   /** HTTP addresses (`host:port`, port 9603 by default) of any sessions, or of a load balancer before them. */
   readonly servers?: readonly string[];
   /** Client addresses (`host:port`, port 9600 by default) of sessions, in place of `servers`: nothing is asked over HTTP. */
   readonly sessions?: readonly string[];
+  /** Speaks TLS with the sessions, and https with `servers`. True: with the authorities Node.js comes with. Default: plain text. */
+  readonly tls?: ClientTlsOptions | boolean;
 }
 
 /** Checked options with all defaults. */

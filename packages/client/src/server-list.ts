@@ -29,6 +29,8 @@ export type HttpGet = (url: string, signal: AbortSignal) => Promise<{ status: nu
 export interface HttpServerListOptions {
   readonly servers: readonly HostPort[];
   readonly get: HttpGet;
+  /** Default `http`. */
+  readonly scheme?: 'http' | 'https';
   /** Query parameters; only `zone` matters to a server. */
   readonly query: { readonly zone: string; readonly dataCenter: string; readonly appName: string };
 }
@@ -61,13 +63,13 @@ function weightOf(query: string): number {
 
 /** Asks the servers one after the other, beginning where the last answer came from. */
 export function httpServerList(options: HttpServerListOptions): ServerListSource {
-  const { servers, get } = options;
+  const { servers, get, scheme = 'http' } = options;
   const { zone, dataCenter, appName } = options.query;
   const query = new URLSearchParams({ zone, dataCenter, appName }).toString();
   let first = 0;
 
   async function ask(server: HostPort, signal: AbortSignal): Promise<readonly SessionAddress[]> {
-    const base = `http://${formatAddress(server.host, server.port)}/api/servers/`;
+    const base = `${scheme}://${formatAddress(server.host, server.port)}/api/servers/`;
     let answer = await get(`${base}queryWithWeight?${query}`, signal);
     if (answer.status !== 200) answer = await get(`${base}query?${query}`, signal);
     if (answer.status !== 200) throw new Error(`HTTP status ${answer.status}`);

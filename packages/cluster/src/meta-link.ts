@@ -90,6 +90,11 @@ export class MetaLink implements ReplyHandler<BoltChannel> {
     return this.#view;
   }
 
+  /** True while this node asks to be left out ({@link drain}). */
+  get draining(): boolean {
+    return this.#draining;
+  }
+
   /** What the link waits for; '' while a leader answers and a table is known. */
   get waitingFor(): string {
     if (this.#waitingFor !== '') return this.#waitingFor;

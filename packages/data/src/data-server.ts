@@ -124,6 +124,11 @@ export class DataServer {
     await this.#close('data node stopped');
   }
 
+  /** True while the node asks to be left out of the lists. */
+  get draining(): boolean {
+    return this.#meta?.draining ?? false;
+  }
+
   /** Takes the node out of the lists, or back in: it keeps serving, its slots move away (F183). */
   async drain(on: boolean): Promise<void> {
     if (this.#meta === null) throw new Error('data server is not started');

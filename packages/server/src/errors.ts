@@ -34,8 +34,22 @@ export const SERVER_ERRORS = {
   SR_HTTP_INPUT: { message: 'bad request', exitCode: 0, httpStatus: 400, retryable: false },
   /** A call that changes something came without the operator token. */
   SR_HTTP_TOKEN: { message: 'operator token needed', exitCode: 0, httpStatus: 401, retryable: false },
-  /** A call that changes something came from another machine and no operator token is configured. */
+  /** A call from another machine to what is not open to everybody, and no operator token is configured. */
   SR_HTTP_REMOTE: { message: 'refused from another machine', exitCode: 0, httpStatus: 403, retryable: false },
+  /** An operator call from another machine came in plain text although this port speaks TLS. */
+  SR_HTTP_PLAIN: {
+    message: 'operator calls from other machines need https here',
+    exitCode: 0,
+    httpStatus: 403,
+    retryable: false,
+  },
+  /** Too many wrong operator tokens from one address; it is refused for up to a minute. */
+  SR_HTTP_MANY: {
+    message: 'too many wrong tokens, wait a minute',
+    exitCode: 0,
+    httpStatus: 429,
+    retryable: true,
+  },
   /** The body is larger than `http.bodyBytesMax`. */
   SR_HTTP_TOO_LARGE: { message: 'body too large', exitCode: 0, httpStatus: 413, retryable: false },
   /** Nothing has this name. */

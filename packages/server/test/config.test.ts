@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { banner } from '../src/compose/banner.ts';
 import { makePlan } from '../src/compose/plan.ts';
+import { Secrets } from '../src/compose/secrets.ts';
 import { loadConfig, REDACTED } from '../src/config/effective.ts';
 import { checkValue, defaultOf, envName } from '../src/config/setting.ts';
 import { nearestKey, REFERENCE_KEYS, SETTINGS } from '../src/config/settings.ts';
@@ -152,6 +153,13 @@ describe('every setting', () => {
 describe('plan', () => {
   const plan = async (...sets: string[]) =>
     makePlan(await loadConfig({ sets, env: NO_ENV }), { XDG_STATE_HOME: '/state' });
+  const bannerOf = async (...sets: string[]) =>
+    banner(
+      await plan(...sets),
+      await Secrets.load(await loadConfig({ sets, env: NO_ENV })),
+      'sqlite:/state',
+      7,
+    );
 
   it('starts meta, data, session on the usual ports of loopback', async () => {
     const made = await plan();
@@ -162,14 +170,17 @@ describe('plan', () => {
     ]);
     expect(made.metas).toEqual(['127.0.0.1:9610']);
     expect(made.store.url).toBe('sqlite:/state/sofa-registry');
-    expect(banner(made, 'sqlite:/state', 7)).toContain('listening on loopback only; --bind 0.0.0.0 opens it');
+    expect(await bannerOf()).toContain('listening on loopback only; --bind 0.0.0.0 opens it');
   });
 
   it('advertises a name where it binds everything, and itself among the metas', async () => {
-    const made = await plan('bind=0.0.0.0', 'advertise=registry.example', 'metas=m2:9610,m3:9610');
+    const sets = ['bind=0.0.0.0', 'advertise=registry.example', 'metas=m2:9610,m3:9610'];
+    const made = await plan(...sets);
     expect(made.metas).toEqual(['registry.example:9610', 'm2:9610', 'm3:9610']);
     expect(made.roles[2].advertise).toBe('registry.example:9600');
-    expect(banner(made, '', 7)).toContain('listening on 0.0.0.0, known as registry.example');
+    expect(await bannerOf(...sets)).toContain(
+      'listening on 0.0.0.0, known as registry.example; HTTP serves this machine only',
+    );
   });
 
   it('looks for a meta on this machine when it is none itself', async () => {

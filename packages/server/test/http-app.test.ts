@@ -3,9 +3,12 @@ import { connect } from 'node:net';
 import { text as streamText } from 'node:stream/consumers';
 import Type from 'typebox';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Operators } from '../src/compose/operators.ts';
 import { json, text } from '../src/http/answer.ts';
+import { AuditLog } from '../src/http/audit.ts';
 import { buildFastify } from '../src/http/build-app.ts';
 import { type Endpoint, endpoint } from '../src/http/endpoint.ts';
+import { Gate } from '../src/http/gate.ts';
 import { HttpPort, repairedRequest } from '../src/http/http-port.ts';
 
 const ENDPOINTS: readonly Endpoint<null>[] = [
@@ -54,11 +57,15 @@ let guarded: HttpPort;
 const open = (): Promise<HttpPort> => HttpPort.open({ host: '127.0.0.1', port: 0 }, 'x.httpPort', 100);
 
 async function serve(target: HttpPort, operatorToken: string): Promise<void> {
+  const operators = new Operators(operatorToken === '' ? [] : [{ name: 'operator', token: operatorToken }]);
   const app = await buildFastify({
     context: null,
     endpoints: ENDPOINTS,
     bodyBytesMax: 1024,
-    operatorToken,
+    gate: new Gate({ operators, reads: 'open', secretsNeedTls: false, nowMs: () => 0 }),
+    audit: new AuditLog({ file: '', fileBytesMax: 4096, filesMax: 1, entriesMax: 10 }),
+    node: '127.0.0.1:1',
+    role: 'meta',
     logger: null,
     forward: () => null,
   });

@@ -26,7 +26,11 @@ function rig(): {
     return connecting;
   };
   return {
-    network: localFirstNetwork({ local, remote, advertisedHost: 'registry.example' }),
+    network: localFirstNetwork({
+      local,
+      remote,
+      advertised: [{ listen: { host: '127.0.0.1', port: 9600 }, advertise: 'registry.example:19600' }],
+    }),
     remote,
     settle,
     connect,
@@ -43,11 +47,9 @@ describe('a network that prefers its own process', () => {
       accepted++;
       connection.attach(handler);
     };
-    const listener = await network.listen({ host: '127.0.0.1', port: 0 }, accept);
-    const { port } = listener.address;
-    expect(port).toBeGreaterThan(0);
-    for (const host of ['127.0.0.1', 'localhost', 'registry.example'])
-      (await connect(network, host, port)).attach(handler);
+    await network.listen({ host: '127.0.0.1', port: 9600 }, accept);
+    for (const host of ['127.0.0.1', 'localhost']) (await connect(network, host, 9600)).attach(handler);
+    (await connect(network, 'registry.example', 19_600)).attach(handler);
     expect(accepted).toBe(3);
     let outside = 0;
     await remote.listen({ host: '10.0.0.9', port: 7 }, (connection) => {

@@ -209,6 +209,11 @@ export class SessionServer {
     this.#teardown();
   }
 
+  /** True while the session asks to be left out of the lists. */
+  get draining(): boolean {
+    return this.#meta.draining;
+  }
+
   /** Takes the session out of the lists, or back in: it keeps serving the clients it has (F183). */
   async drain(on: boolean): Promise<void> {
     await this.#meta.drain(on);

@@ -1,6 +1,13 @@
-/** The Node entry: the only folder of this package that knows Node's clock, sockets and fetch. */
+/** The Node entry: the only folder of this package that knows Node's clock, sockets, TLS and HTTP. */
 import { noopLogger } from '@sofa-registry/runtime';
-import { nodeClock, nodeRandom, tcpNetwork } from '@sofa-registry/runtime/node';
+import {
+  httpCall,
+  nodeClock,
+  nodeRandom,
+  tcpNetwork,
+  TlsIdentity,
+  type TlsPeer,
+} from '@sofa-registry/runtime/node';
 import type { Registry } from '../api.ts';
 import { SERVER_LIST_BYTES_MAX } from '../limits.ts';
 import { addresses, clientSettings, type ConnectOptions } from '../options.ts';
@@ -21,13 +28,28 @@ const CLIENT_PORT = 9600;
  * @throws RegistryClientError SR_CLIENT_ARGUMENT, SR_CLIENT_UNREACHABLE, SR_CLIENT_ABORTED
  */
 export async function connect(options: ConnectOptions): Promise<Registry> {
-  const list = serverList(options);
+  const peer = tlsPeer(options.tls);
+  const list = serverList(options, peer);
   const clock = nodeClock();
-  const network = tcpNetwork({ clock, logger: options.logger ?? noopLogger() });
+  const network = tcpNetwork({
+    clock,
+    logger: options.logger ?? noopLogger(),
+    tls: peer === undefined ? undefined : { ...peer, accept: 'plain', askCertificate: false, connect: true },
+  });
   return connectWith({ clock, random: nodeRandom(), network, list }, options);
 }
 
-function serverList(options: ConnectOptions): ServerListSource {
+function tlsPeer(tls: ConnectOptions['tls']): TlsPeer | undefined {
+  if (tls === undefined || tls === false) return undefined;
+  const { ca, cert, key, servername = '' } = tls === true ? {} : tls;
+  try {
+    return { identity: new TlsIdentity({ ca, cert, key }), peerName: servername };
+  } catch (error) {
+    badArgument('tls', (error as Error).message);
+  }
+}
+
+function serverList(options: ConnectOptions, tls: TlsPeer | undefined): ServerListSource {
   const { app, zone, dataCenter } = clientSettings(options);
   const { servers, sessions } = options;
   if ((servers === undefined) === (sessions === undefined)) {
@@ -36,19 +58,15 @@ function serverList(options: ConnectOptions): ServerListSource {
   if (sessions !== undefined) return fixedServerList(addresses('sessions', sessions, CLIENT_PORT));
   return httpServerList({
     servers: addresses('servers', servers ?? [], HTTP_PORT),
-    get: fetchText,
+    get: (url, signal) =>
+      httpCall({
+        url,
+        signal,
+        tls,
+        headers: { 'cache-control': 'no-cache' },
+        bytesMax: SERVER_LIST_BYTES_MAX,
+      }),
+    scheme: tls === undefined ? 'http' : 'https',
     query: { zone, dataCenter, appName: app },
   });
-}
-
-async function fetchText(url: string, signal: AbortSignal): Promise<{ status: number; body: string }> {
-  const response = await fetch(url, { signal, redirect: 'error', headers: { 'cache-control': 'no-cache' } });
-  const parts: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const part of response.body ?? []) {
-    bytes += part.length;
-    if (bytes > SERVER_LIST_BYTES_MAX) throw new Error(`answer longer than ${SERVER_LIST_BYTES_MAX} bytes`);
-    parts.push(part);
-  }
-  return { status: response.status, body: Buffer.concat(parts).toString('utf8') };
 }

@@ -1,12 +1,12 @@
 /** One attempt to connect: TCP, then TLS and the exchange of the cluster token where they are configured. */
 import * as net from 'node:net';
-import * as tls from 'node:tls';
 import { formatAddress, type HostPort } from '@sofa-registry/model';
 import { RuntimeError, type RuntimeErrorCode } from '../errors.ts';
 import type { Clock, ConnectOptions } from '../ports.ts';
 import { proveToken, type TokenFailure } from './cluster-token.ts';
 import type { NetMetrics } from './net-metrics.ts';
 import { CONNECT_TIMEOUT_MS, type TcpNetworkOptions } from './tcp-options.ts';
+import { peerOptions, tlsModule } from './tls-identity.ts';
 
 /** What the attempts of a network share. */
 export interface ConnectContext {
@@ -113,14 +113,5 @@ export function connectSocket<T>(
 function open({ options, socketOptions }: ConnectContext, { host, port }: HostPort): net.Socket {
   const policy = options.tls;
   if (policy?.connect !== true) return net.connect({ ...socketOptions, host, port });
-  const name = policy.peerName === '' ? host : policy.peerName;
-  return tls.connect({
-    ...socketOptions,
-    host,
-    port,
-    secureContext: policy.identity.context,
-    // Addresses are no server names (RFC 6066 3), but are compared with those in the certificate all the same.
-    ...(net.isIP(name) === 0 ? { servername: name } : {}),
-    checkServerIdentity: (_asked, certificate) => tls.checkServerIdentity(name, certificate),
-  });
+  return tlsModule().connect({ ...socketOptions, host, port, ...peerOptions(policy, host) });
 }

@@ -4,19 +4,16 @@ import type { Clock, Logger } from '../ports.ts';
 import type { ClusterTokens } from './cluster-token.ts';
 import type { NetMetrics } from './net-metrics.ts';
 import type { TlsAccept } from './tls-door.ts';
-import type { TlsIdentity } from './tls-identity.ts';
+import type { TlsPeer } from './tls-identity.ts';
 
 /** TLS of a network. */
-export interface TlsPolicy {
-  readonly identity: TlsIdentity;
+export interface TlsPolicy extends TlsPeer {
   /** What its listeners take. */
   readonly accept: TlsAccept;
   /** True: its listeners refuse peers without a certificate of the authorities. */
   readonly askCertificate: boolean;
   /** True: its connects use TLS. */
   readonly connect: boolean;
-  /** Name that certificates of others must carry; '' = the host that was connected to. */
-  readonly peerName: string;
 }
 
 /** Options of `tcpNetwork`. */

@@ -3,8 +3,12 @@
  * connections stay as they are.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import * as tls from 'node:tls';
+import { isIP } from 'node:net';
+import type * as tls from 'node:tls';
 import { RuntimeError } from '../errors.ts';
+
+/** Loaded on first use: it costs every start 7 ms. */
+export const tlsModule = (): typeof tls => process.getBuiltinModule('node:tls');
 
 /** PEM texts. A side that only checks others needs no certificate of its own. */
 export interface TlsMaterial {
@@ -98,7 +102,7 @@ export class TlsIdentity {
    * @param askCertificate refuse peers without a certificate of the authorities
    */
   server(askCertificate: boolean): tls.Server {
-    const server = tls.createServer({
+    const server = tlsModule().createServer({
       ...this.#material,
       minVersion: MIN_VERSION,
       requestCert: askCertificate,
@@ -120,8 +124,26 @@ function contextOf(material: TlsMaterial, nowMs: number): tls.SecureContext {
   const problem = tlsProblem(material, nowMs);
   if (problem !== null) throw new RuntimeError('SR_NET_TLS', `${problem.part} must be ${problem.rule}`);
   try {
-    return tls.createSecureContext({ ...material, minVersion: MIN_VERSION });
+    return tlsModule().createSecureContext({ ...material, minVersion: MIN_VERSION });
   } catch (error) {
     throw new RuntimeError('SR_NET_TLS', error instanceof Error ? error.message : String(error), error);
   }
+}
+
+/** How a side that connects checks the other one. */
+export interface TlsPeer {
+  readonly identity: TlsIdentity;
+  /** Name that the other's certificate must carry; '' = the host that is connected to. */
+  readonly peerName: string;
+}
+
+/** Options of `tls.connect` for a connection to `host`. */
+export function peerOptions({ identity, peerName }: TlsPeer, host: string): tls.ConnectionOptions {
+  const name = peerName === '' ? host : peerName;
+  return {
+    secureContext: identity.context,
+    // Addresses are no server names (RFC 6066 3), but are compared with those in the certificate all the same.
+    ...(isIP(name) === 0 ? { servername: name } : {}),
+    checkServerIdentity: (_asked, certificate) => tlsModule().checkServerIdentity(name, certificate),
+  };
 }

@@ -3,9 +3,11 @@ import { mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { formatAddress } from '@sofa-registry/model';
 import { ServerError } from '../errors.ts';
 import { type ClusterFlags, type ClusterNode, planCluster } from './cluster-plan.ts';
 import { ClusterProcesses } from './cluster-processes.ts';
+import { tlsPeer, useCredentials } from './credentials.ts';
 import { table } from './table.ts';
 
 const READY_MS = 60_000;
@@ -20,6 +22,7 @@ export async function cluster(flags: ClusterFlags): Promise<void> {
   mkdirSync(join(dir, 'logs'), { recursive: true });
   const nodes = await planCluster(flags, dir);
   const processes = new ClusterProcesses(dir, nodes);
+  useCredentials({ tlsCa: setOf(flags, 'tls.caFile'), tlsName: setOf(flags, 'tls.peerName') }, '');
   const stopping = stopOnSignal(processes);
   try {
     await allReady(processes, nodes, stopping);
@@ -49,6 +52,11 @@ function stopOnSignal(processes: ClusterProcesses): AbortSignal {
   return stopping.signal;
 }
 
+/** Value of a `--set`; undefined if there is none. */
+function setOf(flags: ClusterFlags, key: string): string | undefined {
+  return flags.set.findLast((set) => set.startsWith(`${key}=`))?.slice(key.length + 1);
+}
+
 async function allReady(
   processes: ClusterProcesses,
   nodes: readonly ClusterNode[],
@@ -72,11 +80,14 @@ async function allReady(
 
 async function isReady(node: ClusterNode): Promise<boolean> {
   try {
-    const answer = await fetch(`http://${node.host}:${node.httpPort}/health/ready`, {
+    const { httpCall } = await import('@sofa-registry/runtime/node');
+    const tls = (await tlsPeer()) ?? undefined;
+    const answer = await httpCall({
+      url: `${tls === undefined ? 'http' : 'https'}://${formatAddress(node.host, node.httpPort)}/health/ready`,
       signal: AbortSignal.timeout(1000),
+      tls,
     });
-    await answer.arrayBuffer();
-    return answer.ok;
+    return answer.status === 200;
   } catch {
     return false;
   }
@@ -88,10 +99,11 @@ function report(flags: ClusterFlags, dir: string, nodes: readonly ClusterNode[])
     process.stdout.write(`${JSON.stringify({ file, nodes })}\n`);
     return;
   }
+  const scheme = setOf(flags, 'tls.caFile') === undefined ? 'http' : 'https';
   const rows = nodes.map(({ name, host, port, httpPort }) => [
     name,
     `${host}:${port}`,
-    `http://${host}:${httpPort}`,
+    `${scheme}://${host}:${httpPort}`,
   ]);
   process.stdout.write(table(['node', 'address', 'http'], rows));
   const session = nodes.find(({ role }) => role === 'session');

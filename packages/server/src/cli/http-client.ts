@@ -1,6 +1,8 @@
 /** Asks a running registry over HTTP. */
+import type { HttpCallAnswer } from '@sofa-registry/runtime/node';
 import { oneLine, ServerError } from '../errors.ts';
 import type { Status } from '../http/status.ts';
+import { operatorHeaders, tlsPeer } from './credentials.ts';
 import type { QueryFlags } from './query-flags.ts';
 
 const ANSWER_MS = 5_000;
@@ -9,35 +11,43 @@ const OTHER_DEFAULTS = ['127.0.0.1:9615', '127.0.0.1:9622'];
 /** Nodes asked for the leader. */
 const ASKED_MAX = 8;
 
+/** A request of a command. */
+export interface AskInit {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
 /** An answer as text. @throws SR_CLI_UNREACHABLE, SR_CLI_REFUSED */
-export async function ask(server: string, path: string, init: RequestInit = {}): Promise<string> {
-  const headers: Record<string, string> = {};
-  const token = process.env['SOFA_REGISTRY_OPERATOR_TOKEN'];
-  if (token !== undefined && token !== '') headers['authorization'] = `Bearer ${token}`;
-  let answer: Response;
+export async function ask(server: string, path: string, init: AskInit = {}): Promise<string> {
+  const { httpCall } = await import('@sofa-registry/runtime/node');
+  const tls = (await tlsPeer()) ?? undefined;
+  const scheme = tls === undefined ? 'http' : 'https';
+  let answer: HttpCallAnswer;
   try {
-    answer = await fetch(`http://${server}${path}`, {
+    answer = await httpCall({
       ...init,
-      headers: { ...headers, ...(init.headers as Record<string, string> | undefined) },
+      url: `${scheme}://${server}${path}`,
+      headers: { ...operatorHeaders(), ...init.headers },
       signal: AbortSignal.timeout(ANSWER_MS),
+      tls,
     });
   } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     const advice =
       'is a registry running there? Start one with: npm start; or name another with --server host:port (an HTTP port)';
     throw new ServerError(
       'SR_CLI_UNREACHABLE',
-      `${server} does not answer (${oneLine(cause)}): ${advice}`,
+      `${server} does not answer (${oneLine(error)}): ${advice}`,
       error,
     );
   }
-  const body = await answer.text();
-  if (answer.ok) return body;
-  throw new ServerError('SR_CLI_REFUSED', `${server} answered ${answer.status}: ${messageOf(body)}`);
+  const { status, body } = answer;
+  if (status >= 200 && status < 300) return body;
+  throw new ServerError('SR_CLI_REFUSED', `${server} answered ${status}: ${messageOf(body)}`);
 }
 
 /** An answer as JSON. */
-export async function askJson<T>(server: string, path: string, init: RequestInit = {}): Promise<T> {
+export async function askJson<T>(server: string, path: string, init: AskInit = {}): Promise<T> {
   return JSON.parse(await ask(server, path, init)) as T;
 }
 

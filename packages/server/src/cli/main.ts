@@ -83,6 +83,9 @@ function addOperations(root: Command): void {
         .description(what),
     ).action(async (node: string, flags) => (await import('./drain.ts')).drain(node, on, flags));
   }
+  queryOptions(root.command('audit').description('what operators did: who, what, before and after'))
+    .option('--limit <n>', 'newest entries shown', '100')
+    .action(async (flags) => (await import('./audit.ts')).audit(flags));
   const doc = root.command('doc').description('operator documents stored in meta').exitOverride();
   queryOptions(doc.command('get').argument('<key>').description('print a document')).action(
     async (key: string, flags) => (await import('./doc.ts')).docGet(key, flags),

@@ -1,6 +1,7 @@
 /** `sofa-registry publish` and `watch`: the registry from a terminal, through the SDK. */
 import { once } from 'node:events';
 import { connect, type Registry, type ServiceList } from '@sofa-registry/client';
+import { clientTls } from './credentials.ts';
 import type { QueryFlags } from './query-flags.ts';
 
 /** Flags of both commands. */
@@ -13,7 +14,7 @@ export interface ServiceFlags extends QueryFlags {
 const APP = 'sofa-registry-cli';
 
 async function open(flags: ServiceFlags): Promise<Registry> {
-  const registry = await connect({ servers: [flags.server], app: APP });
+  const registry = await connect({ servers: [flags.server], app: APP, tls: clientTls() ?? undefined });
   registry.on('state', ({ state, session, reason }) => {
     const why = reason === '' ? '' : ` (${reason})`;
     process.stderr.write(`${state}${session === '' ? '' : ` to ${session}`}${why}\n`);

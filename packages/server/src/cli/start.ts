@@ -23,7 +23,9 @@ export async function start(flags: StartFlags): Promise<void> {
   await registry.start();
   if (registry.stopping) return;
   trimHeapSoon(() => registry.stopping || registry.clients > 0);
-  process.stdout.write(banner(registry.plan, registry.storeAddress, Math.round(process.uptime() * 1000)));
+  process.stdout.write(
+    banner(registry.plan, registry.secrets, registry.storeAddress, Math.round(process.uptime() * 1000)),
+  );
 }
 
 /** First signal: drain and exit 0. Second: exit at once. */

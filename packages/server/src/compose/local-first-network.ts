@@ -9,8 +9,8 @@ import type { Connection, ConnectOptions, Listener, Network } from '@sofa-regist
 export interface LocalFirstOptions {
   readonly local: Network;
   readonly remote: Network;
-  /** Host under which this process is known to others, beside the one it binds. */
-  readonly advertisedHost: string;
+  /** Addresses under which ports of this process are known to others, beside the bound ones. */
+  readonly advertised: readonly { readonly listen: HostPort; readonly advertise: string }[];
 }
 
 const ANY_HOSTS: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
@@ -55,8 +55,12 @@ class LocalFirstNetwork implements Network {
 
   #namesOf(bound: HostPort): string[] {
     const loopback = ANY_HOSTS.has(bound.host) || LOOPBACK_HOSTS.includes(bound.host);
-    const hosts = new Set([bound.host, this.#options.advertisedHost, ...(loopback ? LOOPBACK_HOSTS : [])]);
-    return [...hosts].map((host) => formatAddress(host, bound.port));
+    const hosts = [bound.host, ...(loopback ? LOOPBACK_HOSTS : [])];
+    const others = this.#options.advertised.filter(
+      ({ listen }) => listen.host === bound.host && listen.port === bound.port,
+    );
+    const names = hosts.map((host) => formatAddress(host, bound.port));
+    return [...new Set([...names, ...others.map(({ advertise }) => advertise)])];
   }
 }
 

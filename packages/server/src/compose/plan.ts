@@ -1,5 +1,5 @@
 /** From a checked configuration to what exactly will be started: addresses, directories, store. */
-import { createServer } from 'node:net';
+import { createServer, isIP } from 'node:net';
 import { homedir, networkInterfaces } from 'node:os';
 import { join, resolve } from 'node:path';
 import {
@@ -7,11 +7,12 @@ import {
   type HostPort,
   NODE_ROLES,
   type NodeRole,
+  parseAddress,
   SLOT_FUNCTION,
   type SlotConfig,
 } from '@sofa-registry/model';
 import type { Config } from '../config/effective.ts';
-import { readSecret } from '../config/sources.ts';
+import { readNamedFile } from '../config/sources.ts';
 
 /** Addresses of one role. */
 export interface RolePlan {
@@ -44,8 +45,6 @@ export interface Plan {
   readonly slotConfig: SlotConfig;
   readonly dataDir: string;
   readonly store: StorePlan;
-  /** '' when none is configured. */
-  readonly operatorToken: string;
   readonly bodyBytesMax: number;
   readonly connectionsMax: number;
   readonly stopMs: number;
@@ -55,7 +54,7 @@ const ANY_HOSTS: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
 
 /** True when nobody outside this machine can connect. */
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+  return host === 'localhost' || host === '::1' || /^(::ffff:)?127\./.test(host);
 }
 
 /** Directory for state that survives a restart. */
@@ -74,20 +73,11 @@ export async function makePlan(
   config: Config,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Plan> {
-  const bind = config.text('bind');
-  const advertisedHost = config.text('advertise') || (ANY_HOSTS.has(bind) ? firstAddress() : bind);
+  const bind = bareHost(config.text('bind'));
+  const advertisedHost = bareHost(config.text('advertise')) || (ANY_HOSTS.has(bind) ? firstAddress() : bind);
   const roles: RolePlan[] = [];
   for (const role of NODE_ROLES) {
-    if (!config.list('roles').includes(role)) continue;
-    const port = await portOf(config.number(`${role}.port`), bind);
-    const httpPort = await portOf(config.number(`${role}.httpPort`), bind);
-    roles.push({
-      role,
-      listen: { host: bind, port },
-      advertise: formatAddress(advertisedHost, port),
-      http: { host: bind, port: httpPort },
-      httpAddress: formatAddress(advertisedHost, httpPort),
-    });
+    if (config.list('roles').includes(role)) roles.push(await rolePlan(config, role, bind, advertisedHost));
   }
   const dataDir = dataDirOf(config, env);
   return {
@@ -104,15 +94,49 @@ export async function makePlan(
     },
     dataDir,
     store: storeOf(config, dataDir),
-    operatorToken: operatorTokenOf(config, env),
     bodyBytesMax: config.number('http.bodyBytesMax'),
     connectionsMax: config.number('http.connectionsMax'),
     stopMs: config.number('stopMs'),
   };
 }
 
+/** Where a role listens, and under which addresses others reach it. */
+async function rolePlan(config: Config, role: NodeRole, bind: string, host: string): Promise<RolePlan> {
+  const ownBind = bareHost(config.text(`${role}.bind`));
+  const listenHost = ownBind || bind;
+  const httpHost = bareHost(config.text(`${role}.httpBind`)) || listenHost;
+  const port = await portOf(config.number(`${role}.port`), listenHost);
+  const httpPort = await portOf(config.number(`${role}.httpPort`), httpHost);
+  const known = ownBind === '' || ANY_HOSTS.has(ownBind) ? host : ownBind;
+  const address = placeOf(config.text(`${role}.advertise`), known, port);
+  const http = placeOf(config.text(`${role}.httpAdvertise`), address.host, httpPort);
+  return {
+    role,
+    listen: { host: listenHost, port },
+    advertise: formatAddress(address.host, address.port),
+    http: { host: httpHost, port: httpPort },
+    httpAddress: formatAddress(http.host, http.port),
+  };
+}
+
+/** `host`, `host:port` or nothing, completed. */
+function placeOf(text: string, host: string, port: number): HostPort {
+  if (text === '') return { host, port };
+  const whole = isIP(text) === 0 ? parseAddress(text) : null;
+  return whole === null ? { host: bareHost(text), port } : { host: bareHost(whole.host), port: whole.port };
+}
+
+/** Without brackets; an IPv6 address in its one canonical form, since addresses are compared as texts. */
+function bareHost(text: string): string {
+  const host = text.replace(/^\[(.*)\]$/, '$1');
+  return isIP(host) === 6 ? new URL(`http://[${host}]`).hostname.slice(1, -1) : host;
+}
+
 function metasOf(config: Config, roles: readonly RolePlan[], host: string): readonly string[] {
-  const configured = config.list('metas');
+  const configured = config.list('metas').map((meta) => {
+    const parsed = parseAddress(meta);
+    return parsed === null ? meta : formatAddress(bareHost(parsed.host), parsed.port);
+  });
   const own = roles.find(({ role }) => role === 'meta')?.advertise;
   if (configured.length === 0) return [own ?? formatAddress(host, config.number('meta.port') || 9610)];
   return own === undefined || configured.includes(own) ? configured : [own, ...configured];
@@ -121,18 +145,13 @@ function metasOf(config: Config, roles: readonly RolePlan[], host: string): read
 function storeOf(config: Config, dataDir: string): StorePlan {
   const passwordFile = config.text('storePasswordFile');
   const password =
-    passwordFile === '' ? config.text('storePassword') : readSecret(passwordFile, 'storePasswordFile');
+    passwordFile === '' ? config.text('storePassword') : readNamedFile(passwordFile, 'storePasswordFile');
   return {
     url: config.text('store') || `sqlite:${dataDir}`,
     cluster: config.text('clusterId') || config.text('dataCenter'),
     user: config.text('storeUser') || undefined,
     password: password || undefined,
   };
-}
-
-function operatorTokenOf(config: Config, env: Readonly<Record<string, string | undefined>>): string {
-  const file = config.text('operatorTokenFile');
-  return file === '' ? (env['SOFA_REGISTRY_OPERATOR_TOKEN'] ?? '') : readSecret(file, 'operatorTokenFile');
 }
 
 function firstAddress(): string {

@@ -11,27 +11,35 @@ import {
   type Network,
   type Random,
 } from '@sofa-registry/runtime';
+import type { TlsDoor } from '@sofa-registry/runtime/node';
 import type { MetaStore } from '@sofa-registry/store';
 import { DataServer } from '@sofa-registry/data';
 import { MetaServer, storeMetrics } from '@sofa-registry/meta';
 import { SessionServer } from '@sofa-registry/session';
 import type { Config } from '../config/effective.ts';
 import { oneLine } from '../errors.ts';
-import { HttpPort } from '../http/http-port.ts';
+import { AuditLog } from '../http/audit.ts';
+import { Gate } from '../http/gate.ts';
+import { type DoorMaker, HttpPort } from '../http/http-port.ts';
 import { CLUSTER_METRICS } from '@sofa-registry/cluster';
 import { openAwaitedStore } from './awaited-store.ts';
 import { localFirstNetwork } from './local-first-network.ts';
 import type { Plan, RolePlan } from './plan.ts';
 import { processMetrics } from './process-metrics.ts';
 import type { RunningRole } from './role.ts';
+import { Secrets } from './secrets.ts';
 import { startFailure } from './start-failure.ts';
 
 interface Adapters {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  readonly tcp: Network;
+  /** Between nodes. */
+  readonly tierTcp: Network;
+  /** For clients. */
+  readonly clientTcp: Network;
   readonly netMetrics: MetricSet;
+  readonly makeDoor: (tls: NonNullable<Secrets['httpTls']>, ready: Parameters<DoorMaker>[0]) => TlsDoor;
 }
 
 /** One process of a registry. */
@@ -42,6 +50,8 @@ export class Registry {
   readonly #httpPorts = new Map<RolePlan, HttpPort>();
   readonly #startedMs = Date.now() - process.uptime() * 1000;
   readonly #storeMetrics = storeMetrics();
+  readonly #audit: AuditLog;
+  #secrets: Secrets | null = null;
   #store: MetaStore | null = null;
   #logger: Logger | null = null;
   #stopping: Promise<void> | null = null;
@@ -50,6 +60,18 @@ export class Registry {
   constructor(plan: Plan, config: Config) {
     this.plan = plan;
     this.#config = config;
+    this.#audit = new AuditLog({
+      file: config.text('audit.file'),
+      fileBytesMax: config.number('audit.fileBytesMax'),
+      filesMax: config.number('audit.filesMax'),
+      entriesMax: config.number('audit.entriesMax'),
+    });
+  }
+
+  /** Certificates and tokens in force. @throws Error before `start` has read them */
+  get secrets(): Secrets {
+    if (this.#secrets === null) throw new Error('registry is not started');
+    return this.#secrets;
   }
 
   /** Where the store is, without credentials; '' when this process has none. */
@@ -80,10 +102,15 @@ export class Registry {
   async start(): Promise<void> {
     try {
       const routes = import('../http/routes.ts');
-      const adapters = adaptersOf(this.#config);
-      await this.#openHttpPorts(routes);
+      routes.catch(() => undefined);
+      const secrets = await Secrets.load(this.#config);
+      this.#secrets = secrets;
+      const adapters = adaptersOf(this.#config, secrets);
+      await this.#openHttpPorts(secrets.httpTls === null ? null : doorMaker(secrets.httpTls, await adapters));
       const ports = await adapters;
       this.#logger = ports.logger;
+      this.#audit.useLogger(ports.logger);
+      secrets.watch(ports.logger);
       await this.#startTiers(ports, await routes);
     } catch (error) {
       if (this.stopping) return;
@@ -103,29 +130,52 @@ export class Registry {
     this.#killed = true;
     await Promise.all(this.#roles.map(async (role) => role.tier.kill()));
     for (const port of this.#httpPorts.values()) port.kill();
+    this.#secrets?.stop();
+    await this.#audit.close();
     await this.#store?.close();
   }
 
-  async #openHttpPorts(routes: Promise<unknown>): Promise<void> {
-    routes.catch(() => undefined);
+  async #openHttpPorts(makeDoor: DoorMaker | null): Promise<void> {
     for (const role of this.plan.roles) {
-      const port = await HttpPort.open(role.http, `${role.role}.httpPort`, this.plan.connectionsMax);
+      const port = await HttpPort.open(
+        role.http,
+        `${role.role}.httpPort`,
+        this.plan.connectionsMax,
+        makeDoor,
+      );
       this.#httpPorts.set(role, port);
     }
   }
 
   async #startTiers(adapters: Adapters, routes: typeof import('../http/routes.ts')): Promise<void> {
-    const { clock, random, logger, tcp } = adapters;
-    const { advertisedHost } = this.plan;
-    const network = localFirstNetwork({ local: memoryNetwork({ clock }), remote: tcp, advertisedHost });
+    const { clock, random, logger, tierTcp, clientTcp } = adapters;
+    const network = localFirstNetwork({
+      local: memoryNetwork({ clock }),
+      remote: tierTcp,
+      advertised: this.plan.roles,
+    });
+    const secrets = this.secrets;
+    const { httpTls } = secrets;
+    const gate = new Gate({
+      operators: secrets.operators,
+      reads: secrets.reads,
+      secretsNeedTls: httpTls !== null && secrets.httpPeer !== null,
+      nowMs: () => clock.monoMs(),
+    });
     const context = {
       plan: this.plan,
+      secrets,
+      gate,
+      audit: this.#audit,
       metrics: [
         processMetrics(),
         CLUSTER_METRICS,
         BOLT_METRICS.set,
         adapters.netMetrics,
         ...(this.plan.roles.some(({ role }) => role === 'meta') ? [this.#storeMetrics.set] : []),
+        secrets.metrics,
+        gate.metrics,
+        this.#audit.metrics,
       ],
       roles: this.#roles,
       startedMs: this.#startedMs,
@@ -134,7 +184,7 @@ export class Registry {
     for (const role of this.plan.roles) {
       if (this.stopping) return;
       const ports = { clock, random, network, logger: logger.child({ role: role.role }) };
-      const running = await this.#createRole(role, ports, tcp);
+      const running = await this.#createRole(role, ports, clientTcp);
       if (running === null) return;
       this.#roles.push(running);
       // Health and readiness are answered while the tier still looks for its cluster.
@@ -151,7 +201,7 @@ export class Registry {
   async #createRole(
     plan: RolePlan,
     ports: { clock: Clock; random: Random; network: Network; logger: Logger },
-    tcp: Network,
+    clientNetwork: Network,
   ): Promise<RunningRole | null> {
     const { metas, zone, dataCenter, slotConfig } = this.plan;
     const { listen, advertise, httpAddress } = plan;
@@ -174,7 +224,7 @@ export class Registry {
       }
       case 'session': {
         const tier = new SessionServer(
-          { ...ports, clientNetwork: tcp },
+          { ...ports, clientNetwork },
           { ...base, ...this.#config.tier('session') },
         );
         return { role: 'session', plan, tier, started: false };
@@ -200,12 +250,14 @@ export class Registry {
       }
     }
     await Promise.all([...this.#httpPorts.values()].map((port) => port.close()));
+    this.#secrets?.stop();
+    await this.#audit.close();
     await this.#store?.close();
   }
 }
 
-async function adaptersOf(config: Config): Promise<Adapters> {
-  const { nodeClock, nodeRandom, NET_METRICS, pinoLogger, tcpNetwork } = await import(
+async function adaptersOf(config: Config, secrets: Secrets): Promise<Adapters> {
+  const { nodeClock, nodeRandom, NET_METRICS, pinoLogger, tcpNetwork, TlsDoor } = await import(
     '@sofa-registry/runtime/node'
   );
   const format = config.text('log.format');
@@ -218,7 +270,19 @@ async function adaptersOf(config: Config): Promise<Adapters> {
     clock,
     random: nodeRandom(),
     logger,
-    tcp: tcpNetwork({ clock, logger }),
+    tierTcp: tcpNetwork({
+      clock,
+      logger,
+      tls: secrets.tierTls,
+      tokens: secrets.clusterTokens ?? undefined,
+    }),
+    clientTcp: tcpNetwork({ clock, logger, tls: secrets.clientTls }),
     netMetrics: NET_METRICS.set,
+    makeDoor: ({ identity, accept }, ready) =>
+      new TlsDoor({ identity, accept, askCertificate: false, clock, logger, metrics: NET_METRICS, ready }),
   };
+}
+
+function doorMaker(tls: NonNullable<Secrets['httpTls']>, { makeDoor }: Adapters): DoorMaker {
+  return (ready) => makeDoor(tls, ready);
 }

@@ -3,7 +3,10 @@ import type { DataServer } from '@sofa-registry/data';
 import type { MetaServer } from '@sofa-registry/meta';
 import type { MetricSet } from '@sofa-registry/runtime';
 import type { SessionServer } from '@sofa-registry/session';
+import type { AuditLog } from '../http/audit.ts';
+import type { Gate } from '../http/gate.ts';
 import type { Plan, RolePlan } from './plan.ts';
+import type { Secrets } from './secrets.ts';
 
 /** A role and its tier. */
 export type RunningRole = {
@@ -19,6 +22,9 @@ export type RunningRole = {
 /** What all roles of the process share. */
 export interface ProcessContext {
   readonly plan: Plan;
+  readonly secrets: Secrets;
+  readonly gate: Gate;
+  readonly audit: AuditLog;
   /** Metric sets of the process beside those of the tiers. */
   readonly metrics: readonly MetricSet[];
   /** Every role of this process. */

@@ -22,7 +22,10 @@ export interface EffectiveValue {
   readonly from: string;
 }
 
-/** Shown in place of a secret. */
+/** Shortest token: what can be guessed is no secret. */
+export const TOKEN_UNITS_MIN = 16;
+
+/** Shown in place of a secret in refusals and addresses. */
 export const REDACTED = '***';
 
 const KEY_OF_ENV: ReadonlyMap<string, string> = new Map(
@@ -64,11 +67,12 @@ export class Config {
     return Object.fromEntries(names.map((name) => [name, this.entry(`${tier}.${name}`).value])) as never;
   }
 
-  /** Everything, in the order of the table; secrets redacted. */
+  /** Everything, in the order of the table; of a secret only whether it is set. */
   printable(): { key: string; value: SettingValue; from: string; unit: string }[] {
     return [...SETTINGS.values()].map((setting) => {
       const { value, from } = this.entry(setting.key);
-      const shown = setting.secret === true && value !== '' ? REDACTED : redactUrl(setting, value);
+      const secret = value === '' ? '(unset)' : '(set)';
+      const shown = setting.secret === true ? secret : redactUrl(setting, value);
       return { key: setting.key, value: shown, from, unit: setting.unit };
     });
   }
@@ -164,25 +168,80 @@ function isPowerOfTwo(value: number): boolean {
   return value > 0 && (value & (value - 1)) === 0;
 }
 
+type Refuse = (key: ServerSettingKey, rule: string) => never;
+
 /** Rules that one value alone cannot break. */
 function checkTogether(config: Config): void {
-  const refuse = (key: ServerSettingKey, rule: string): never => {
+  const refuse: Refuse = (key, rule) => {
     const { value, from } = config.entry(key);
-    throw refusal(key, shorten(Array.isArray(value) ? value.join(',') : value), rule, from);
+    const secret = SETTINGS.get(key)?.secret === true;
+    const shown = secret ? REDACTED : shorten(Array.isArray(value) ? value.join(',') : value);
+    throw refusal(key, shown, rule, from);
   };
   if (config.list('roles').length === 0) refuse('roles', 'at least one of meta, data, session');
   if (!isPowerOfTwo(config.number('slotCount'))) refuse('slotCount', 'a power of two');
   for (const key of ['bind', 'zone', 'dataCenter'] as const) {
     if (config.text(key) === '') refuse(key, 'a text that is not empty');
   }
-  if (/[\s,;]/.test(config.text('bind'))) refuse('bind', 'one address');
   for (const meta of config.list('metas')) {
-    if (!/^(\[[0-9a-fA-F:.]+\]|[^\s:[\]]+):\d{1,5}$/.test(meta)) refuse('metas', 'a list of host:port');
+    if (!ADDRESS.test(meta)) refuse('metas', 'a list of host:port');
   }
+  checkPlaces(config, refuse);
   checkPorts(config, refuse);
+  checkTls(config, refuse);
+  for (const key of ['operatorToken', 'clusterToken'] as const) {
+    const { length } = config.text(key);
+    if (length > 0 && length < TOKEN_UNITS_MIN) refuse(key, `at least ${TOKEN_UNITS_MIN} characters`);
+  }
 }
 
-function checkPorts(config: Config, refuse: (key: ServerSettingKey, rule: string) => never): void {
+/** `host:port`; an IPv6 host in brackets. */
+const ADDRESS = /^(\[[0-9a-fA-F:.]+\]|[^\s:[\]]+):\d{1,5}$/;
+/** A host alone; an IPv6 address with or without brackets. */
+const HOST = /^(\[[0-9a-fA-F:.]+\]|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*|[^\s:;,[\]]+)$/;
+
+function checkPlaces(config: Config, refuse: Refuse): void {
+  const host = (key: ServerSettingKey): void => {
+    if (config.text(key) !== '' && !HOST.test(config.text(key))) refuse(key, 'one address');
+  };
+  host('bind');
+  if (config.text('advertise') !== '' && !HOST.test(config.text('advertise')))
+    refuse('advertise', 'a host name or address without a port');
+  for (const role of ['meta', 'data', 'session'] as const) {
+    host(`${role}.bind`);
+    host(`${role}.httpBind`);
+    for (const key of [`${role}.advertise`, `${role}.httpAdvertise`] as const) {
+      const text = config.text(key);
+      if (text !== '' && !HOST.test(text) && !ADDRESS.test(text)) refuse(key, 'host or host:port');
+    }
+  }
+}
+
+/** TLS is whole or not at all. */
+function checkTls(config: Config, refuse: Refuse): void {
+  const on = config.text('tls.certFile') !== '';
+  if (on) {
+    if (config.text('tls.keyFile') === '') refuse('tls.keyFile', 'given together with tls.certFile');
+    if (
+      config.text('tls.caFile') === '' &&
+      (config.text('tls.tiers') !== 'off' || config.text('tls.clients') === 'mutual')
+    )
+      refuse(
+        'tls.caFile',
+        'given together with tls.certFile, unless tls.tiers is off and tls.clients is not mutual',
+      );
+    return;
+  }
+  for (const key of ['tls.keyFile', 'tls.caFile', 'tls.peerName'] as const) {
+    if (config.text(key) !== '') refuse(key, 'left out, or given together with tls.certFile');
+  }
+  for (const key of ['tls.tiers', 'tls.clients', 'tls.http'] as const) {
+    if (config.entry(key).from !== 'default' && config.text(key) !== 'off')
+      refuse(key, 'left out or off, or given together with tls.certFile');
+  }
+}
+
+function checkPorts(config: Config, refuse: Refuse): void {
   const seen = new Map<number, string>();
   for (const role of config.list('roles') as ('meta' | 'data' | 'session')[]) {
     for (const key of [`${role}.port`, `${role}.httpPort`] as const) {

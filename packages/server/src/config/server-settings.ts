@@ -12,6 +12,26 @@ const port = (value: number, doc: string, source: string): SettingSpec => ({
 
 const REF_DEPLOY = 'meta-and-admin.md 9';
 
+/** Places of one role where they are not those of the process. */
+const placesOf = <R extends string>(role: R) => {
+  const text = (unit: string, doc: string): SettingSpec => ({ default: '', unit, doc, source: '' });
+  return {
+    [`${role}.bind`]: text('host', `Address the ${role} port listens on. Empty: \`bind\`.`),
+    [`${role}.advertise`]: text(
+      'host:port',
+      `\`host\` or \`host:port\` under which others reach the ${role} port. Empty: \`advertise\` and the own port.`,
+    ),
+    [`${role}.httpBind`]: text(
+      'host',
+      `Address the HTTP port of the ${role} role listens on. Empty: as its other port.`,
+    ),
+    [`${role}.httpAdvertise`]: text(
+      'host:port',
+      `\`host\` or \`host:port\` under which the HTTP port is reached. Empty: host of \`${role}.advertise\` and the own port.`,
+    ),
+  } as { readonly [K in `${R}.${'bind' | 'advertise' | 'httpBind' | 'httpAdvertise'}`]: SettingSpec };
+};
+
 /** One entry per key, in the order in which people read them. */
 export const SERVER_SETTINGS = {
   roles: {
@@ -25,7 +45,7 @@ export const SERVER_SETTINGS = {
   bind: {
     default: '127.0.0.1',
     unit: 'host',
-    doc: 'Address all ports listen on. 0.0.0.0 or :: opens them to other machines.',
+    doc: 'Address all ports listen on. 0.0.0.0 or :: opens them to other machines. IPv6 addresses may stand in brackets.',
     source: REF_DEPLOY,
   },
   advertise: {
@@ -75,10 +95,13 @@ export const SERVER_SETTINGS = {
     'HTTP port of the session role: server lists for clients, health, operations.',
     REF_DEPLOY,
   ),
+  ...placesOf('session'),
   'data.port': port(9620, 'Internal port of the data role.', REF_DEPLOY),
   'data.httpPort': port(9622, 'HTTP port of the data role.', REF_DEPLOY),
+  ...placesOf('data'),
   'meta.port': port(9610, 'Internal port of the meta role.', REF_DEPLOY),
   'meta.httpPort': port(9615, 'HTTP port of the meta role.', REF_DEPLOY),
+  ...placesOf('meta'),
   dataDir: {
     default: '',
     unit: 'path',
@@ -116,11 +139,84 @@ export const SERVER_SETTINGS = {
     doc: 'Separates registries that share one store. Empty: the name of the data centre.',
     source: 'nodes.clusterId',
   },
+  operatorToken: {
+    default: '',
+    secret: true,
+    unit: '',
+    doc: 'Operator token, at least 16 characters. Only from the environment or the configuration file.',
+    source: 'admin.api.token, F209',
+  },
   operatorTokenFile: {
     default: '',
     unit: 'path',
-    doc: 'File that holds the operator token. With it every HTTP call that changes something needs the token; without it such calls are taken from this machine only.',
-    source: 'admin.api.token',
+    doc: 'File with operator tokens, one a line, each alone or after a name (`alice 3f...`); wins over `operatorToken`. With a token every HTTP call that changes something needs it; without one the HTTP ports serve only this machine, apart from health, metrics and the lists of sessions.',
+    source: 'admin.api.token, F209',
+  },
+  clusterToken: {
+    default: '',
+    secret: true,
+    unit: '',
+    doc: 'Secret all nodes of a cluster share, at least 16 characters; a node without it is not let in. Only from the environment or the configuration file.',
+    source: '',
+  },
+  clusterTokenFile: {
+    default: '',
+    unit: 'path',
+    doc: 'File with the cluster token; wins over `clusterToken`. Further lines hold tokens that are accepted too, while it is being changed.',
+    source: '',
+  },
+  'tls.certFile': {
+    default: '',
+    unit: 'path',
+    doc: 'Certificate of this process (PEM, with those between it and the authority). With it TLS is on.',
+    source: '',
+  },
+  'tls.keyFile': {
+    default: '',
+    unit: 'path',
+    doc: 'Key of `tls.certFile` (PEM, not encrypted).',
+    source: '',
+  },
+  'tls.caFile': {
+    default: '',
+    unit: 'path',
+    doc: 'Certificates of the authorities whose nodes are let in and connected to (PEM).',
+    source: '',
+  },
+  'tls.peerName': {
+    default: '',
+    unit: 'host',
+    doc: 'Name that the certificates of other nodes must carry. Empty: the host each is advertised under.',
+    source: '',
+  },
+  'tls.tiers': {
+    default: 'required',
+    choices: ['off', 'accept', 'optional', 'required'],
+    unit: '',
+    doc: 'TLS between nodes, checked on both sides. accept: others may use it, this node does not yet; optional: this node uses it, others need not.',
+    source: '',
+  },
+  'tls.clients': {
+    default: 'optional',
+    choices: ['off', 'optional', 'required', 'mutual'],
+    unit: '',
+    doc: 'TLS of the client port. optional: both on one port, as official clients speak plain text. mutual: required, with a certificate of the client.',
+    source: '',
+  },
+  'tls.http': {
+    default: 'optional',
+    choices: ['off', 'optional', 'required'],
+    unit: '',
+    doc: 'TLS of the HTTP ports. optional: both on one port; operator calls from other machines need TLS.',
+    source: '',
+  },
+  reloadMs: {
+    default: 10_000,
+    min: 100,
+    max: 3_600_000,
+    unit: 'ms',
+    doc: 'How often files of certificates, keys and tokens are looked at for a change. Living connections stay.',
+    source: '',
   },
   'log.level': {
     default: 'auto',
@@ -150,6 +246,43 @@ export const SERVER_SETTINGS = {
     max: 100_000,
     unit: 'count',
     doc: 'Open HTTP connections per role; further ones are closed at once.',
+    source: '',
+  },
+  'http.reads': {
+    default: 'auto',
+    choices: ['auto', 'open', 'local', 'token'],
+    unit: '',
+    doc: 'Who may look (status, digests, documents): anybody, this machine, or who has the operator token. auto: open with an operator token, else local. Health, metrics and the lists of sessions are always open.',
+    source: '',
+  },
+  'audit.file': {
+    default: '',
+    unit: 'path',
+    doc: 'File that operator calls are appended to, one JSON object a line; one file per process. Empty: only the log and `sofa-registry audit`.',
+    source: '',
+  },
+  'audit.fileBytesMax': {
+    default: 10_485_760,
+    min: 4096,
+    max: 1_073_741_824,
+    unit: 'bytes',
+    doc: 'Size at which the audit file is renamed to `.1` (and so on) and a new one begun.',
+    source: '',
+  },
+  'audit.filesMax': {
+    default: 5,
+    min: 1,
+    max: 100,
+    unit: 'count',
+    doc: 'Audit files kept, the current one included.',
+    source: '',
+  },
+  'audit.entriesMax': {
+    default: 1000,
+    min: 1,
+    max: 100_000,
+    unit: 'count',
+    doc: 'Operator calls that `sofa-registry audit` can show of each process.',
     source: '',
   },
   stopMs: {

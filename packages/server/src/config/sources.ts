@@ -1,5 +1,5 @@
 /** Where values come from: file, environment, flags. Each source yields (key, value, place) triples; nothing is judged here. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { ServerError, oneLine } from '../errors.ts';
 
 /** One value as somebody wrote it. */
@@ -55,7 +55,8 @@ function flatten(
 /** Variables that start with `SOFA_REGISTRY_` but are not settings. */
 const OTHER_VARIABLES: ReadonlySet<string> = new Set([
   'SOFA_REGISTRY_CONFIG',
-  'SOFA_REGISTRY_OPERATOR_TOKEN',
+  'SOFA_REGISTRY_DEBUG',
+  'SOFA_REGISTRY_SERVER',
 ]);
 
 /** The reference's environment variables for its database (reference/meta-and-admin.md 9). */
@@ -96,9 +97,11 @@ export function fromSets(sets: readonly string[]): RawValue[] {
   });
 }
 
-/** The content of a file that holds a secret. @throws SR_CONFIG_FILE */
-export function readSecret(path: string, key: string): string {
+/** The content of a file that a setting names: a secret, a certificate. @throws SR_CONFIG_FILE */
+export function readNamedFile(path: string, key: string): string {
   try {
+    const { size } = statSync(path);
+    if (size > FILE_BYTES_MAX) throw new Error(`larger than ${FILE_BYTES_MAX} bytes`);
     return readFileSync(path, 'utf8').trim();
   } catch (error) {
     throw new ServerError('SR_CONFIG_FILE', `${key} = ${path}: ${oneLine(error)}`, error);

@@ -1,10 +1,11 @@
 /** Puts the endpoints of a role on fastify: routing, limits, input, rights, empty 404 and 405, errors. */
-import { timingSafeEqual, createHash } from 'node:crypto';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from '@sofa-registry/runtime';
 import { oneLine, SERVER_ERRORS, ServerError } from '../errors.ts';
+import { type AuditEntry, type AuditLog, AUDIT_VALUE_UNITS_MAX, auditValue } from './audit.ts';
 import { type Answer, empty, JSON_TYPE, stringify, text, TEXT_TYPE } from './answer.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { Endpoint, Input } from './endpoint.ts';
+import type { Caller, Gate } from './gate.ts';
 import type { RepairHandler, RequestHandler } from './http-port.ts';
 import { check, parseBody, parsePairs } from './input.ts';
 
@@ -13,8 +14,11 @@ export interface AppOptions<C> {
   readonly context: C;
   readonly endpoints: readonly Endpoint<C>[];
   readonly bodyBytesMax: number;
-  /** '' when none is configured: then calls that change something are taken from this machine only. */
-  readonly operatorToken: string;
+  readonly gate: Gate;
+  readonly audit: AuditLog;
+  /** Who writes the audit: registry address and role. */
+  readonly node: string;
+  readonly role: string;
   readonly logger: Logger | null;
   /** Answers a leader-only request when this node does not lead; null when it does. */
   readonly forward: (request: ForwardedRequest) => Promise<Answer | null>;
@@ -29,7 +33,12 @@ export interface ForwardedRequest {
   readonly body: string;
   /** True when what this node last knew is better than no answer. */
   readonly lastSeenWillDo: boolean;
+  /** `ip:port` of the caller. */
+  readonly remote: string;
 }
+
+/** Names the caller of a request that a meta passes on to the leader. */
+export const ORIGIN_HEADER = 'x-sofa-registry-origin';
 
 /** The app of a role, ready for requests. */
 export interface App {
@@ -50,6 +59,8 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
 };
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'] as const;
 const PARAM_UNITS_MAX = 32_768;
+/** Longest name a caller gives itself. */
+const SAYS_UNITS_MAX = 128;
 
 /** Builds it. */
 export async function buildFastify<C>(options: AppOptions<C>): Promise<App> {
@@ -99,16 +110,12 @@ async function answer<C>(
   options: AppOptions<C>,
 ): Promise<Answer> {
   const body = typeof request.body === 'string' ? request.body : '';
-  const remote = `${request.socket.remoteAddress ?? '-'}:${request.socket.remotePort ?? 0}`;
-  if (entry.changes === true) checkRight(request, options.operatorToken);
+  const caller = admitted(entry, request, options, body);
   if (entry.leader !== undefined) {
-    const forwarded = await options.forward({
-      method: request.method,
-      url: request.url,
-      headers: request.headers,
-      body,
-      lastSeenWillDo: entry.leader === 'last-seen',
-    });
+    const { method, url, headers } = request;
+    const { remote } = caller;
+    const lastSeenWillDo = entry.leader === 'last-seen';
+    const forwarded = await options.forward({ method, url, headers, body, remote, lastSeenWillDo });
     if (forwarded !== null) return forwarded;
   }
   const query = parsePairs((request.query as unknown as string) ?? '') as never;
@@ -116,37 +123,94 @@ async function answer<C>(
   const parsed = parseBody(entry.bodyKind ?? 'none', body);
   if (entry.body !== undefined) await check(entry.body, parsed, 'body');
   const params = request.params as Record<string, string>;
-  const given = await entry.handle(options.context, { params, query, body: parsed as never, remote });
-  if (entry.changes === true) {
-    options.logger?.info('operator call', {
-      who: remote,
-      method: entry.method,
-      url: request.url,
-      status: given.status,
-    });
-  }
-  return given;
+  const input: Input<never, never> = { params, query, body: parsed as never, remote: caller.remote };
+  if (entry.changes !== true) return entry.handle(options.context, input);
+  return audited(entry, request, options, caller, body, input);
 }
 
-/** Bearer token, or the reference's own header; compared in constant time. */
-function checkRight(request: FastifyRequest, token: string): void {
-  if (token === '') {
-    const remote = request.socket.remoteAddress ?? '127.0.0.1';
-    if (/^(::ffff:)?127\./.test(remote) || remote === '::1') return;
-    const how = 'configure operatorTokenFile and send the token';
-    throw new ServerError(
-      'SR_HTTP_REMOTE',
-      `calls that change something are taken from this machine only; ${how}`,
-    );
+/** Who calls, if the call may be made; a refused change is audited. */
+function admitted<C>(
+  entry: Endpoint<C>,
+  request: FastifyRequest,
+  options: AppOptions<C>,
+  body: string,
+): Caller {
+  const operator = entry.changes === true || entry.access === 'operator';
+  try {
+    const caller = options.gate.check(operator ? 'operator' : (entry.access ?? 'read'), request);
+    return operator ? { ...caller, remote: originOf(request, caller.remote) } : caller;
+  } catch (error) {
+    // Those who try too often are counted, not written down one by one.
+    if (entry.changes === true && error instanceof ServerError && error.code !== 'SR_HTTP_MANY') {
+      const remote = `${request.socket.remoteAddress ?? '-'}:${request.socket.remotePort ?? 0}`;
+      const status = SERVER_ERRORS[error.code].httpStatus;
+      const caller = { name: '', remote };
+      record(request, options, caller, body, { outcome: 'refused', status, before: null, after: null });
+    }
+    throw error;
   }
-  const bearer = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1];
-  const given = bearer ?? request.headers['x-apiauth-token'];
-  if (typeof given === 'string' && timingSafeEqual(digest(given), digest(token))) return;
-  throw new ServerError('SR_HTTP_TOKEN', 'send the operator token as "authorization: Bearer <token>"');
 }
 
-function digest(secret: string): Buffer {
-  return createHash('sha256').update(secret).digest();
+/** Carries out a change between two looks at what it is about. */
+async function audited<C>(
+  entry: Endpoint<C>,
+  request: FastifyRequest,
+  options: AppOptions<C>,
+  caller: Caller,
+  body: string,
+  input: Input<never, never>,
+): Promise<Answer> {
+  const look = async (): Promise<unknown> => {
+    try {
+      return auditValue(await entry.affects?.(options.context, input));
+    } catch (error) {
+      return `unknown: ${oneLine(error)}`;
+    }
+  };
+  const before = await look();
+  try {
+    const given = await entry.handle(options.context, input);
+    const outcome = given.status < 400 ? 'done' : 'failed';
+    record(request, options, caller, body, { outcome, status: given.status, before, after: await look() });
+    return given;
+  } catch (error) {
+    const { status } = errorAnswer(error, request, null);
+    record(request, options, caller, body, { outcome: 'failed', status, before, after: await look() });
+    throw error;
+  }
+}
+
+function record<C>(
+  request: FastifyRequest,
+  options: AppOptions<C>,
+  caller: Caller,
+  body: string,
+  rest: Pick<AuditEntry, 'outcome' | 'status' | 'before' | 'after'>,
+): void {
+  const [path = '', query = ''] = request.url.split('?', 2);
+  const says = request.headers['x-operator'];
+  options.audit.record({
+    time: new Date().toISOString(),
+    node: options.node,
+    role: options.role,
+    who: {
+      operator: caller.name,
+      from: caller.remote,
+      says: typeof says === 'string' ? says.slice(0, SAYS_UNITS_MAX) : '',
+    },
+    what: `${request.method} ${path.slice(0, AUDIT_VALUE_UNITS_MAX)}`,
+    input: [query, body]
+      .filter((part) => part !== '')
+      .join(' ')
+      .slice(0, AUDIT_VALUE_UNITS_MAX),
+    ...rest,
+  });
+}
+
+/** The caller of a request that another meta passed on: only an operator's request comes so far. */
+function originOf({ headers }: FastifyRequest, remote: string): string {
+  const origin = headers[ORIGIN_HEADER];
+  return typeof origin === 'string' && origin.length <= SAYS_UNITS_MAX ? `${origin} by ${remote}` : remote;
 }
 
 /** Other methods of a known path: 405 without a body, as the reference answers. */

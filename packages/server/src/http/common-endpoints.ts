@@ -1,4 +1,5 @@
 /** Endpoints that every role has. */
+import Type from 'typebox';
 import type { ProcessContext, RunningRole } from '../compose/role.ts';
 import { VERSION } from '../version.ts';
 import { type Answer, json, text } from './answer.ts';
@@ -88,30 +89,35 @@ export const COMMON_ENDPOINTS: readonly Endpoint<RoleContext>[] = [
   endpoint({
     method: 'GET',
     path: '/health/check',
+    access: 'open',
     doc: 'Has the start finished: 200 or 500, with the flags of the reference.',
     handle: health,
   }),
   endpoint({
     method: 'GET',
     path: '/health/live',
+    access: 'open',
     doc: 'The process runs and its event loop answers: 200.',
     handle: () => json({ live: true }),
   }),
   endpoint({
     method: 'GET',
     path: '/health/ready',
+    access: 'open',
     doc: 'The role can serve now: 200, or 503 with what it waits for.',
     handle: readyAnswer,
   }),
   endpoint({
     method: 'GET',
     path: '/version',
+    access: 'open',
     doc: 'Version of this release and of Node.js.',
     handle: () => text(`release properties: {version=${VERSION}, node=${process.versions.node}}`),
   }),
   endpoint({
     method: 'GET',
     path: '/metrics',
+    access: 'open',
     doc: 'Metrics of the role and its process, Prometheus text 0.0.4.',
     handle: ({ role, process: shared }) => ({
       status: 200,
@@ -124,5 +130,13 @@ export const COMMON_ENDPOINTS: readonly Endpoint<RoleContext>[] = [
     path: '/registry/v1/status',
     doc: 'State of this node in one document: what `sofa-registry status` prints.',
     handle: (context) => json(statusOf(context, readiness(context))),
+  }),
+  endpoint({
+    method: 'GET',
+    path: '/registry/v1/audit',
+    access: 'operator',
+    query: Type.Object({ limit: Type.Optional(Type.String({ pattern: '^\\d{1,6}$' })) }),
+    doc: 'The newest operator calls this process has seen, refused ones included, oldest first; `limit` of them, 100 by default.',
+    handle: ({ process: shared }, { query }) => json(shared.audit.newest(Number(query.limit ?? 100))),
   }),
 ];

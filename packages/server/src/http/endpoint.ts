@@ -25,8 +25,12 @@ export interface Endpoint<C> {
   readonly bodyKind?: BodyKind;
   /** Schema of the body; a missing body is `undefined` before the check. */
   readonly body?: TSchema;
+  /** Who may call it beside operators: open = anybody, operator = nobody else. Default: who may look (`http.reads`). */
+  readonly access?: 'open' | 'operator';
   /** True: it changes something, so it needs the operator's right and is audited. */
   readonly changes?: true;
+  /** What a change is about, as it is now: asked before and after it, for the audit. */
+  readonly affects?: (context: C, input: Input<never, never>) => unknown;
   /**
    * Only the meta leader answers; other nodes hand the request to it. 'last-seen': a meta that cannot reach a leader answers with
    * what it last knew.
@@ -39,9 +43,10 @@ export interface Endpoint<C> {
 
 /** Declares an endpoint whose handler knows the types of its input. */
 export function endpoint<C, Q extends TObject = TObject, B extends TSchema = TSchema>(
-  declared: Omit<Endpoint<C>, 'query' | 'body' | 'handle'> & {
+  declared: Omit<Endpoint<C>, 'query' | 'body' | 'handle' | 'affects'> & {
     readonly query?: Q;
     readonly body?: B;
+    readonly affects?: (context: C, input: Input<Static<Q>, Static<B>>) => unknown;
     readonly handle: (context: C, input: Input<Static<Q>, Static<B>>) => Answer | Promise<Answer>;
   },
 ): Endpoint<C> {

@@ -4,8 +4,9 @@
  * (reference/wire.md 3.1) are repaired here.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { createServer as createNetServer, type Server as NetServer, type Socket } from 'node:net';
 import { formatAddress, type HostPort } from '@sofa-registry/model';
+import type { TlsDoor } from '@sofa-registry/runtime/node';
 import { ServerError, oneLine } from '../errors.ts';
 
 // An import of this module evaluates all its exports, and with the WebSocket client the whole of undici: 18 ms and 14 MB at start.
@@ -27,23 +28,38 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_MS = 65_000;
 const CLOSE_MS = 2_000;
+/** HTTP answers after the client has ended its side. */
+const DOOR_SOCKET = { noDelay: true, allowHalfOpen: true };
+
+/** Makes the door of a port that speaks TLS; it hands ready sockets to `ready`. */
+export type DoorMaker = (ready: (socket: Socket) => void) => TlsDoor;
 
 /** An open HTTP port whose routes may come later. */
 export class HttpPort {
   readonly address: HostPort;
   readonly #server: Server;
+  /** What listens: the HTTP server itself, or the one before its TLS door. */
+  readonly #outer: NetServer;
+  readonly #door: TlsDoor | null;
   #handler: RequestHandler = notReady;
   #repair: RepairHandler | null = null;
 
-  private constructor(server: Server, address: HostPort) {
+  private constructor(server: Server, outer: NetServer, door: TlsDoor | null, address: HostPort) {
     this.#server = server;
+    this.#outer = outer;
+    this.#door = door;
     this.address = address;
     server.on('request', (request, response) => this.#handler(request, response));
     server.on('clientError', (error, socket) => void this.#refused(error, socket as Socket));
   }
 
-  /** Opens the port. @throws SR_START_PORT */
-  static open(address: HostPort, key: string, connectionsMax: number): Promise<HttpPort> {
+  /** Opens the port, behind a door if `makeDoor` is given. @throws SR_START_PORT */
+  static open(
+    address: HostPort,
+    key: string,
+    connectionsMax: number,
+    makeDoor: DoorMaker | null = null,
+  ): Promise<HttpPort> {
     const server = createServer({
       maxHeaderSize: HEADER_BYTES_MAX,
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -51,15 +67,17 @@ export class HttpPort {
       keepAliveTimeout: KEEP_ALIVE_MS,
       noDelay: true,
     });
-    server.maxConnections = connectionsMax;
+    const door = makeDoor?.((socket) => server.emit('connection', socket)) ?? null;
+    const outer = door === null ? server : createNetServer(DOOR_SOCKET, (socket) => door.admit(socket));
+    outer.maxConnections = connectionsMax;
     return new Promise((resolve, reject) => {
-      server.once('error', (error) => reject(portError(error, address, key)));
-      server.listen({ host: address.host, port: address.port }, () => {
-        server.removeAllListeners('error');
-        server.on('error', () => undefined);
-        const bound = server.address();
+      outer.once('error', (error) => reject(portError(error, address, key)));
+      outer.listen({ host: address.host, port: address.port }, () => {
+        outer.removeAllListeners('error');
+        outer.on('error', () => undefined);
+        const bound = outer.address();
         const port = typeof bound === 'object' && bound !== null ? bound.port : address.port;
-        resolve(new HttpPort(server, { host: address.host, port }));
+        resolve(new HttpPort(server, outer, door, { host: address.host, port }));
       });
     });
   }
@@ -74,17 +92,19 @@ export class HttpPort {
   close(): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.#server.closeAllConnections(), CLOSE_MS);
-      this.#server.close(() => {
+      this.#outer.close(() => {
         clearTimeout(timer);
         resolve();
       });
+      this.#door?.close();
       this.#server.closeIdleConnections();
     });
   }
 
   /** Closes everything at once. */
   kill(): void {
-    this.#server.close();
+    this.#outer.close();
+    this.#door?.close();
     this.#server.closeAllConnections();
   }
 

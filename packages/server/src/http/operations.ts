@@ -11,12 +11,15 @@ async function setDraining({ role }: DrainableContext, on: boolean) {
   return result(true, '');
 }
 
+const draining = ({ role }: DrainableContext): unknown => ({ draining: role.tier.draining });
+
 /** The list. */
 export const OPERATIONS: readonly Endpoint<DrainableContext>[] = [
   endpoint({
     method: 'PUT',
     path: '/opsapi/v1/server/group/quit',
     changes: true,
+    affects: draining,
     doc: 'Takes this node out of the lists; it keeps serving.',
     handle: (context) => setDraining(context, true),
   }),
@@ -24,6 +27,7 @@ export const OPERATIONS: readonly Endpoint<DrainableContext>[] = [
     method: 'PUT',
     path: '/opsapi/v1/server/group/join',
     changes: true,
+    affects: draining,
     doc: 'Takes this node back into the lists.',
     handle: (context) => setDraining(context, false),
   }),

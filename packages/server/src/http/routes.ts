@@ -30,13 +30,17 @@ export const ENDPOINTS = {
 
 /** The app of a role. */
 export function buildApp(role: RunningRole, process: ProcessContext, logger: Logger | null): Promise<App> {
-  const { bodyBytesMax, operatorToken } = process.plan;
+  const { bodyBytesMax } = process.plan;
+  const { gate, audit } = process;
   const context: RoleContext = { role, process };
   return buildFastify({
     context,
     endpoints: ENDPOINTS[role.role] as readonly Endpoint<RoleContext>[],
     bodyBytesMax,
-    operatorToken,
+    gate,
+    audit,
+    node: role.plan.advertise,
+    role: role.role,
     logger,
     forward: (request) => forwardToLeader(context, request),
   });

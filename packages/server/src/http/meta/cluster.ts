@@ -77,6 +77,11 @@ async function setReconcile(context: MetaContext, on: boolean) {
   return result(true, 'succeed');
 }
 
+const reconciling = async ({ role }: MetaContext): Promise<unknown> => ({
+  reconcile: await role.tier.admin.reconcile(),
+});
+const drained = ({ role }: MetaContext): unknown => ({ drained: role.tier.inspect.drained() });
+
 const VIEWS: readonly Endpoint<MetaContext>[] = [
   endpoint({
     method: 'GET',
@@ -117,6 +122,7 @@ const CHANGES: readonly Endpoint<MetaContext>[] = [
     path: '/openapi/v1/slot/table/force/refresh',
     leader: true,
     changes: true,
+    affects: ({ role }) => ({ slotTableEpoch: role.tier.inspect.table().epoch }),
     doc: 'Places slots at once instead of at the next round, and answers the table.',
     handle: async ({ role }) => {
       const table = await role.tier.admin.refreshTable();
@@ -135,6 +141,7 @@ const CHANGES: readonly Endpoint<MetaContext>[] = [
     path: '/openapi/v1/slot/table/reconcile/stop',
     leader: true,
     changes: true,
+    affects: reconciling,
     doc: 'Freezes the slot table.',
     handle: (context) => setReconcile(context, false),
   }),
@@ -143,6 +150,7 @@ const CHANGES: readonly Endpoint<MetaContext>[] = [
     path: '/openapi/v1/slot/table/reconcile/start',
     leader: true,
     changes: true,
+    affects: reconciling,
     doc: 'Lets the slot table follow the data nodes again.',
     handle: (context) => setReconcile(context, true),
   }),
@@ -153,6 +161,7 @@ const CHANGES: readonly Endpoint<MetaContext>[] = [
     body: groupForm,
     leader: true,
     changes: true,
+    affects: drained,
     doc: 'Takes a node out of the lists; form fields cell and nodeType.',
     handle: (context, { params, body }) => setGroup(context, params['address'], body, true),
   }),
@@ -163,6 +172,7 @@ const CHANGES: readonly Endpoint<MetaContext>[] = [
     body: groupForm,
     leader: true,
     changes: true,
+    affects: drained,
     doc: 'Takes a node back into the lists; form fields cell and nodeType.',
     handle: (context, { params, body }) => setGroup(context, params['address'], body, false),
   }),
@@ -186,6 +196,7 @@ const OWN: readonly Endpoint<MetaContext>[] = [
     query: nodeQuery,
     leader: true,
     changes: true,
+    affects: drained,
     doc: 'Drains the node named by its address or process id.',
     handle: (context, { query }) => setDraining(context, query.node, true),
   }),
@@ -195,6 +206,7 @@ const OWN: readonly Endpoint<MetaContext>[] = [
     query: nodeQuery,
     leader: true,
     changes: true,
+    affects: drained,
     doc: 'Takes a drained node back in.',
     handle: (context, { query }) => setDraining(context, query.node, false),
   }),

@@ -101,6 +101,12 @@ async function queryData(context: MetaContext, dataInfoId: string) {
   return generic({ dataId, group, instanceId, version: stored.version, data: stored.data });
 }
 
+/** A document as the audit shows it. */
+async function docState(context: MetaContext, key: string): Promise<unknown> {
+  const doc = await context.role.tier.admin.getDoc(key);
+  return doc === null ? null : { version: doc.version, value: doc.value };
+}
+
 /** `persistentData` of the reference. */
 export const PERSISTENT_DATA: readonly Endpoint<MetaContext>[] = [
   endpoint({
@@ -118,6 +124,7 @@ export const PERSISTENT_DATA: readonly Endpoint<MetaContext>[] = [
     body: dataBody,
     leader: true,
     changes: true,
+    affects: (context, { body }) => docState(context, keyOf(idOf(body))),
     doc: 'Stores a value; success false unless the version is higher than the stored one.',
     handle: (context, { body }) => putData(context, body),
   }),
@@ -128,6 +135,7 @@ export const PERSISTENT_DATA: readonly Endpoint<MetaContext>[] = [
     body: dataBody,
     leader: true,
     changes: true,
+    affects: (context, { body }) => docState(context, keyOf(idOf(body))),
     doc: 'Removes a value; success false when there was none.',
     handle: (context, { body }) => removeData(context, body),
   }),
@@ -174,6 +182,7 @@ export const DOCUMENTS: readonly Endpoint<MetaContext>[] = [
     bodyKind: 'text',
     leader: true,
     changes: true,
+    affects: (context, { query }) => docState(context, query.key),
     doc: 'Writes the body; `expect` is the version it must be at, 0 for none; 409 when it is not.',
     handle: async (context, { query, body }) => {
       checkKey(query.key);
@@ -187,6 +196,7 @@ export const DOCUMENTS: readonly Endpoint<MetaContext>[] = [
     query: keyQuery,
     leader: true,
     changes: true,
+    affects: (context, { query }) => docState(context, query.key),
     doc: 'Removes a document: 204.',
     handle: async (context, { query }) => {
       checkKey(query.key);

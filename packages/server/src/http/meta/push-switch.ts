@@ -30,6 +30,11 @@ async function switches(context: MetaContext) {
     : json({ stopPush, grayPushSwitch: gray.value });
 }
 
+const affected = async ({ role }: MetaContext): Promise<unknown> => ({
+  stopPush: (await role.tier.admin.getDoc(STOP_PUSH_KEY))?.value ?? 'false',
+  grayPush: (await role.tier.admin.getDoc(GRAY_PUSH_KEY))?.value ?? '',
+});
+
 /** The list. */
 export const PUSH_SWITCH: readonly Endpoint<MetaContext>[] = [
   endpoint({
@@ -44,6 +49,7 @@ export const PUSH_SWITCH: readonly Endpoint<MetaContext>[] = [
     path: '/stopPushDataSwitch/open',
     leader: true,
     changes: true,
+    affects: affected,
     doc: 'Stops pushing on all sessions.',
     handle: (context) => setStop(context, true),
   }),
@@ -52,6 +58,7 @@ export const PUSH_SWITCH: readonly Endpoint<MetaContext>[] = [
     path: '/stopPushDataSwitch/close',
     leader: true,
     changes: true,
+    affects: affected,
     doc: 'Resumes pushing; what was missed is pushed.',
     handle: (context) => setStop(context, false),
   }),
@@ -66,6 +73,7 @@ export const PUSH_SWITCH: readonly Endpoint<MetaContext>[] = [
     ]),
     leader: true,
     changes: true,
+    affects: affected,
     doc: 'Pushes to clients at these addresses although pushing is stopped.',
     handle: (context, { body }) => setGray(context, body?.ips ?? []),
   }),

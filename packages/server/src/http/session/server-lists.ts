@@ -28,6 +28,7 @@ export const SERVER_LISTS: readonly Endpoint<SessionContext>[] = [
   endpoint({
     method: 'GET',
     path: '/api/servers/query',
+    access: 'open',
     query: zoneQuery,
     doc: 'Client addresses of the sessions of a zone, joined by `;`.',
     handle: (context, { query }) => text(addresses(sessionsOf(context, query.zone)).join(';')),
@@ -35,6 +36,7 @@ export const SERVER_LISTS: readonly Endpoint<SessionContext>[] = [
   endpoint({
     method: 'GET',
     path: '/api/servers/query.json',
+    access: 'open',
     query: zoneQuery,
     doc: 'The same as a JSON list.',
     handle: (context, { query }) => json(addresses(sessionsOf(context, query.zone))),
@@ -42,6 +44,7 @@ export const SERVER_LISTS: readonly Endpoint<SessionContext>[] = [
   endpoint({
     method: 'GET',
     path: '/api/servers/queryWithWeight',
+    access: 'open',
     query: zoneQuery,
     doc: 'The same with the connections of each session as its weight; without too many it is the mean, and of two it always is.',
     handle: (context, { query }) => {
@@ -68,6 +71,7 @@ export const SERVER_LISTS: readonly Endpoint<SessionContext>[] = [
   endpoint({
     method: 'GET',
     path: '/api/servers/alive',
+    access: 'open',
     doc: 'OK.',
     handle: () => text('OK'),
   }),
