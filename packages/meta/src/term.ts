@@ -234,6 +234,7 @@ export class Term {
     const sessions = this.members.of('session').map((m) => ({
       processId: m.record.processId,
       publishers: m.publishers,
+      connected: m.connected,
     }));
     this.expectedPublishers = this.#memory.expected(sessions, nowMs);
   }

@@ -208,7 +208,11 @@ describe('the stored slot table', () => {
 });
 
 describe('memory of the publishers', () => {
-  const session = (processId: string, publishers: number) => ({ processId, publishers });
+  const session = (processId: string, publishers: number, connected = true) => ({
+    processId,
+    publishers,
+    connected,
+  });
 
   it('hands out the old number when all sessions are new, until they have come back', () => {
     const memory = new PublisherMemory(15_000);
@@ -222,6 +226,14 @@ describe('memory of the publishers', () => {
     expect(memory.expected([session('c', 950)], 2000)).toBe(0);
     expect(memory.leftMs(2000)).toBe(0);
     expect(memory.expected([session('c', 10)], 3000)).toBe(0);
+  });
+
+  it('does not take sessions that are about to be evicted for survivors', () => {
+    const memory = new PublisherMemory(15_000);
+    memory.expected([session('a', 500), session('b', 500)], 0);
+    expect(memory.expected([session('a2', 0), session('b', 500, false)], 10)).toBe(1000);
+    expect(memory.expected([session('a2', 100), session('b2', 0)], 20)).toBe(1000);
+    expect(memory.expected([session('a2', 500), session('b2', 460)], 900)).toBe(0);
   });
 
   it('gives up after the hold', () => {

@@ -3,6 +3,8 @@
  * Production code carries no switches. The simulator must find every one of them (docs/simulation.md has the table).
  */
 
+import type { Trial } from './trials.ts';
+
 /** One bug. */
 export interface Mutation {
   readonly name: string;
@@ -13,6 +15,8 @@ export interface Mutation {
   /** Must occur exactly once in the file. */
   readonly find: string;
   readonly replace: string;
+  /** The seed or scenario that finds it. */
+  readonly caughtBy: Trial;
 }
 
 /** All of them. */
@@ -23,6 +27,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'data/src/datum-store.ts',
     find: 'this.#grave(slot, datum, held.registerId, version, stamp);',
     replace: '',
+    caughtBy: 6,
   },
   {
     name: 'removal-keeps-version',
@@ -30,6 +35,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'data/src/datum-store.ts',
     find: 'this.#touch(slot, datum, held.registerId, datumVersion);',
     replace: '',
+    caughtBy: 1,
   },
   {
     name: 'client-off-of-any-owner',
@@ -38,6 +44,7 @@ export const MUTATIONS: readonly Mutation[] = [
     find: `if (held.owner !== owner) return Outcome.ignored;
     if (compareRegisterVersion(version, stamp, held.version, held.stamp) < 0) return Outcome.ignored;`,
     replace: '',
+    caughtBy: 6,
   },
   {
     name: 'first-session-is-enough',
@@ -46,6 +53,7 @@ export const MUTATIONS: readonly Mutation[] = [
     find: `if (heard.size === 0 || heard.size < census.present.size) return false;
     for (const processId of census.present) if (!heard.has(processId)) return false;`,
     replace: 'if (heard.size === 0) return false;',
+    caughtBy: 21,
   },
   {
     name: 'lease-ignores-life-signs',
@@ -53,6 +61,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'data/src/lease.ts',
     find: 'const alive = new Set<string>();',
     replace: 'const alive = new Set<string>();\n    if (nowMs > 0) return alive;',
+    caughtBy: 1,
   },
   {
     name: 'lease-never-ends',
@@ -60,6 +69,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'data/src/lease.ts',
     find: 'nowMs - owner.aliveMs >= leaseMs',
     replace: 'nowMs < 0',
+    caughtBy: 1,
   },
   {
     name: 'version-not-raised',
@@ -67,6 +77,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'data/src/notifier.ts',
     find: 'if (version <= datum.version || slot.store === null) return;',
     replace: 'if (version >= 0 || slot.store === null) return;',
+    caughtBy: 1,
   },
   {
     name: 'follower-drops-removals',
@@ -74,6 +85,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'data/src/replica-follower.ts',
     find: 'rules.applyRemoval(store, op.dataInfoId, op.registerId, op.version, op.stamp, version);',
     replace: '{}',
+    caughtBy: 13,
   },
   {
     name: 'follower-never-complete',
@@ -81,6 +93,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'data/src/replica-follower.ts',
     find: 'if (answer.mode === FollowMode.equal) this.#completed(slot, true);',
     replace: 'if (answer.mode === FollowMode.equal) this.#completed(slot, false);',
+    caughtBy: 1,
   },
   {
     name: 'fail-over-to-anybody',
@@ -88,6 +101,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'meta/src/core/slot-repair.ts',
     find: 'if (heir !== undefined) plan.lead(slot, heir);',
     replace: 'if (heir !== undefined) plan.lead(slot, (heir + 1) % plan.nodes.length);',
+    caughtBy: 1,
   },
   {
     name: 'forget-the-epoch-check',
@@ -95,6 +109,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'cluster/src/cluster-view.ts',
     find: 'const table = parts.table !== null && parts.table.epoch > this.table.epoch;',
     replace: 'const table = parts.table !== null;',
+    caughtBy: 1,
   },
   {
     name: 'delta-on-a-wrong-base',
@@ -102,6 +117,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'session/src/data/watched-datum.ts',
     find: "if (update.kind === UpdateKind.delta && update.from !== this.version) return 'gap';",
     replace: '',
+    caughtBy: 'hand-overs under writes',
   },
   {
     name: 'delta-forgets-removals',
@@ -109,6 +125,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'session/src/data/watched-datum.ts',
     find: 'this.entries.delete(registerId);\n      changes.push({ registerId, beforeZone: before.zone, after: null });',
     replace: 'changes.push({ registerId, beforeZone: before.zone, after: null });',
+    caughtBy: 1,
   },
   {
     name: 'no-hold-for-many',
@@ -116,6 +133,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'session/src/departures.ts',
     find: 'const held = fault || wasMass || isMass;',
     replace: 'const held = fault;',
+    caughtBy: 7,
   },
   {
     name: 'no-grace',
@@ -123,6 +141,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'session/src/departures.ts',
     find: '(held ? holdMs : graceMs)',
     replace: '(held ? holdMs : 0)',
+    caughtBy: 1,
   },
   {
     name: 'no-wait-after-a-restart',
@@ -130,6 +149,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'session/src/restart-gate.ts',
     find: 'this.#closed = expectedPublishers > 0 && holdMs > 0;',
     replace: 'this.#closed = false;',
+    caughtBy: 'restart of everything',
   },
   {
     name: 'forget-what-changed-in-flight',
@@ -137,13 +157,15 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'session/src/push/push-engine.ts',
     find: 'if (this.#behind(target)) this.#afterChange(target);',
     replace: '',
+    caughtBy: 13,
   },
   {
     name: 'no-new-stamp',
     what: 'a live publisher hidden by a newer stamp of another session stays hidden',
     file: 'session/src/session-registry.ts',
-    find: 'forwarder.publish(renewed);',
-    replace: '',
+    find: 'metrics.writeRestamped.value++;',
+    replace: 'store.hide(publisher);\n    if (metrics !== null) return;',
+    caughtBy: 'moved to a session that is behind',
   },
   {
     name: 'no-comparison',
@@ -151,5 +173,6 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'session/src/anti-entropy.ts',
     find: 'if (channel === null) return;\n    if (this.#comparing.has(leader)) {',
     replace: 'if (channel !== undefined) return;\n    if (this.#comparing.has(leader)) {',
+    caughtBy: 1,
   },
 ];

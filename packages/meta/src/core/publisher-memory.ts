@@ -3,7 +3,7 @@
  * pushes until nearly as many are back. Pure.
  *
  * The memory names the sessions that were counted. As long as one of them lives the registry has not restarted, and nothing is
- * handed out. When all of them are gone, the remembered number is handed out until nearly as many publishers are there again or
+ * handed out. When all of them are gone or have lost their connection (they are members until they are evicted), the remembered number is handed out until nearly as many publishers are there again or
  * the hold is over.
  */
 
@@ -45,11 +45,15 @@ export class PublisherMemory {
 
   /** The number to hand out now; 0 when no restart is going on. Call with each change of the sessions. */
   expected(
-    sessions: readonly { readonly processId: string; readonly publishers: number }[],
+    sessions: readonly {
+      readonly processId: string;
+      readonly publishers: number;
+      readonly connected: boolean;
+    }[],
     nowMs: number,
   ): number {
     const total = sessions.reduce((sum, session) => sum + session.publishers, 0);
-    const survivor = sessions.some((session) => this.#sessions.has(session.processId));
+    const survivor = sessions.some(({ connected, processId }) => connected && this.#sessions.has(processId));
     this.#waiting = sessions.length === 0 && this.#count > 0;
     if (sessions.length === 0) return this.#count;
     if (this.#count > 0 && !survivor) {

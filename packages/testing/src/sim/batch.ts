@@ -18,9 +18,10 @@ export interface RunSummary {
   readonly checks: readonly (readonly [string, number])[];
 }
 
-/** The faults that a seed gets in a mixed batch: none, single, combined. */
+/** The faults that a seed gets in a mixed batch: none, of metas and their store, single, combined. */
 export function levelOf(seed: number): FaultLevel {
-  return seed % 8 === 0 ? 'none' : seed % 2 === 0 ? 'single' : 'combo';
+  if (seed % 8 === 0) return seed % 24 === 0 ? 'none' : 'meta';
+  return seed % 2 === 0 ? 'single' : 'combo';
 }
 
 /** Runs a seed. `wallMs` tells real time, for the ratio. */

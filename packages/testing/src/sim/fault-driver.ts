@@ -1,10 +1,12 @@
 /** Makes faults happen to a cluster, and knows which of them still last. */
 import type { Fault } from './faults.ts';
-import { faultText } from './faults.ts';
+import { faultText, META_LEADER } from './faults.ts';
+import { Misfit } from './misfit.ts';
 import type { ModelClient } from './model-client.ts';
-import type { SimCluster, SimNode } from './sim-cluster.ts';
+import { metaOf, type SimCluster, type SimNode } from './sim-cluster.ts';
 import { simDelay } from './sim-clock.ts';
 import type { SimWorld } from './sim-host.ts';
+import type { StoreWay } from './sim-store.ts';
 
 /** What the driver needs beside the cluster. */
 export interface FaultDriverPorts {
@@ -13,6 +15,7 @@ export interface FaultDriverPorts {
   /** A service gets busy. */
   hot(service: number, everyMs: number, forMs: number): void;
   stopping(node: SimNode): void;
+  violated(invariant: string, detail: string): void;
 }
 
 /** Time for resets to arrive, ms. */
@@ -31,6 +34,7 @@ export class FaultDriver {
   readonly #ports: FaultDriverPorts;
   /** Disturbances that last, per node. */
   readonly #lasting = new Map<string, number>();
+  readonly #misfits = new Set<Misfit>();
   #storeHeld: (() => void) | null = null;
   #over = false;
 
@@ -62,7 +66,10 @@ export class FaultDriver {
     const { backend } = this.#cluster;
     backend.setAvailable(true);
     backend.setDelayMs(0);
-    this.#cluster.storeCut.clear();
+    for (const meta of this.#cluster.of('meta'))
+      Object.assign(meta.store, { cut: false, lateMs: 0, deaf: false } satisfies StoreWay);
+    for (const misfit of this.#misfits) misfit.end();
+    this.#misfits.clear();
     this.#storeHeld?.();
     if (this.storeSoundMs === Infinity) this.storeSoundMs = this.#world.clock.monoMs();
     for (const node of this.#cluster.nodes.values()) {
@@ -84,16 +91,16 @@ export class FaultDriver {
     const cluster = this.#cluster;
     switch (fault.kind) {
       case 'crash':
-        return this.#down([this.#nameOf(fault.node)], fault.silent);
+        return this.#down([this.#node(fault.node).name], fault.silent);
       case 'restart':
         return this.#down(
           fault.roles.flatMap((role) => cluster.of(role).map((node) => node.name)),
           fault.silent,
         );
       case 'stop':
-        return this.#stop(cluster.node(fault.node));
+        return this.#stop(this.#node(fault.node));
       case 'pause':
-        return this.#pause(cluster.node(fault.node));
+        return this.#pause(this.#node(fault.node));
       case 'cut':
         return this.#cut(fault);
       case 'slow':
@@ -109,23 +116,52 @@ export class FaultDriver {
       case 'slowClient':
         return this.#slowClient(fault.client);
       case 'clockStep':
-        cluster.node(fault.node).host?.clock.stepWall(fault.ms);
+        this.#node(fault.node).host?.clock.stepWall(fault.ms);
         return null;
       case 'clockDrift':
-        return this.#drift(cluster.node(fault.node), fault.msPerSecond);
+        return this.#drift(this.#node(fault.node), fault.msPerSecond);
       case 'hot':
         this.#ports.hot(fault.service, fault.everyMs, fault.forMs);
         return null;
       case 'join':
         if (cluster.of(fault.role).length < 12) cluster.start(cluster.grow(fault.role).name);
         return null;
+      case 'split':
+        return this.#split(this.#node(fault.node), fault.nodes);
+      case 'misfit':
+        return this.#misfit(fault);
       default:
         return this.#store(fault);
     }
   }
 
-  #nameOf(name: string): string {
-    return this.#cluster.node(name).name;
+  /** The meta keeps `nodes` on its side; to the store and the other metas, which the rest can reach, it cannot talk. */
+  #split(meta: SimNode, nodes: readonly string[]): () => void {
+    const others = this.#cluster.of('meta').filter((other) => other !== meta);
+    const end = this.#cut({ a: [meta.name, ...nodes], b: others.map(({ name }) => name), oneWay: false });
+    meta.store.cut = true;
+    return () => {
+      meta.store.cut = false;
+      end();
+    };
+  }
+
+  #misfit({ role, what }: Extract<Fault, { kind: 'misfit' }>): () => void {
+    const misfit = new Misfit(this.#world, this.#cluster, role, what, (detail) =>
+      this.#ports.violated('refusal', detail),
+    );
+    this.#misfits.add(misfit);
+    return () => {
+      this.#misfits.delete(misfit);
+      misfit.end();
+    };
+  }
+
+  /** The node of this name; {@link META_LEADER} is the meta that leads now. */
+  #node(name: string): SimNode {
+    if (name !== META_LEADER) return this.#cluster.node(name);
+    const metas = this.#cluster.of('meta');
+    return metas.find((meta) => metaOf(meta)?.inspect.leader().isLeader === true) ?? metas[0];
   }
 
   /** `torn`: the process lives on, but does not hear of the others. */
@@ -219,10 +255,15 @@ export class FaultDriver {
   #pairs(fault: { readonly a: readonly string[]; readonly b: readonly string[] }): [string, string][] {
     const nodes = [...this.#cluster.nodes.keys()];
     const clients = this.#ports.clients().map((client) => client.host.name);
-    const expand = (name: string): readonly string[] =>
-      name === '*' ? nodes : name === 'clients' ? clients : [name];
+    const metas = this.#cluster.of('meta').map((meta) => meta.name);
+    const expand = (name: string): readonly string[] => {
+      if (name === '*') return nodes;
+      if (name === 'metas') return metas;
+      return name === 'clients' ? clients : [name === META_LEADER ? this.#node(name).name : name];
+    };
     const pairs: [string, string][] = [];
-    for (const a of fault.a) for (const b of fault.b.flatMap(expand)) if (a !== b) pairs.push([a, b]);
+    for (const a of fault.a.flatMap(expand))
+      for (const b of fault.b.flatMap(expand)) if (a !== b) pairs.push([a, b]);
     return pairs;
   }
 
@@ -234,7 +275,11 @@ export class FaultDriver {
     };
   }
 
-  #cut(fault: Extract<Fault, { kind: 'cut' }>): () => void {
+  #cut(fault: {
+    readonly a: readonly string[];
+    readonly b: readonly string[];
+    readonly oneWay: boolean;
+  }): () => void {
     const { network } = this.#world;
     const pairs = this.#pairs(fault);
     const end = this.#disturbAll(pairs);
@@ -288,8 +333,11 @@ export class FaultDriver {
         backend.setDelayMs(fault.ms);
         return () => backend.setDelayMs(0);
       case 'storeCut':
-        this.#cluster.storeCut.add(fault.node);
-        return () => void this.#cluster.storeCut.delete(fault.node);
+        return this.#way(fault.node, { cut: true }, { cut: false });
+      case 'storeLate':
+        return this.#way(fault.node, { lateMs: fault.ms }, { lateMs: 0 });
+      case 'storeDeaf':
+        return this.#way(fault.node, { deaf: true }, { deaf: false });
       case 'storeHeld': {
         const release = backend.holdWrites();
         this.#storeHeld = release;
@@ -298,5 +346,11 @@ export class FaultDriver {
       default:
         return null;
     }
+  }
+
+  #way(name: string, during: Partial<StoreWay>, after: Partial<StoreWay>): () => void {
+    const { store } = this.#node(name);
+    Object.assign(store, during);
+    return () => void Object.assign(store, after);
   }
 }

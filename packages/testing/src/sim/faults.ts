@@ -2,8 +2,14 @@
 import type { Random } from '@sofa-registry/runtime';
 import type { SimSize } from './plan.ts';
 
-/** `none`; `single`: one fault at a time, with time to recover; `combo`: several at once, without rest. */
-export type FaultLevel = 'none' | 'single' | 'combo';
+/**
+ * `none`; `single`: one fault at a time, with time to recover; `combo`: several at once, without rest; `meta`: what can happen to
+ * metas and their store (see `meta-faults.ts`), with data nodes that die meanwhile.
+ */
+export type FaultLevel = 'none' | 'single' | 'combo' | 'meta';
+
+/** Stands for the meta that leads when the fault begins (the first one if none does). */
+export const META_LEADER = 'meta-leader';
 
 /** One fault, from `atMs` for `forMs` (0 = an instant). */
 export type Fault = {
@@ -15,7 +21,7 @@ export type Fault = {
   | { readonly kind: 'stop'; readonly node: string }
   /** The process stands still: a long garbage collection, SIGSTOP. */
   | { readonly kind: 'pause'; readonly node: string }
-  /** No bytes between the two groups; `oneWay`: none from a to b. Members are hosts; `clients` stands for all clients. */
+  /** No bytes between the two groups; `oneWay`: none from a to b. Members are hosts; `clients`, `metas`, `*` stand for all clients, metas, nodes. */
   | {
       readonly kind: 'cut';
       readonly a: readonly string[];
@@ -37,6 +43,14 @@ export type Fault = {
   | { readonly kind: 'roam'; readonly client: number; readonly count: number }
   /** One meta does not reach the store. */
   | { readonly kind: 'storeCut'; readonly node: string }
+  /** What one meta asks of the store takes effect so much later, whatever has become of that meta by then. */
+  | { readonly kind: 'storeLate'; readonly node: string; readonly ms: number }
+  /** What one meta asks of the store is done, but it never hears so: unknown outcomes. */
+  | { readonly kind: 'storeDeaf'; readonly node: string }
+  /** Split brain attempt: a meta is cut off from the store and from the other metas, some nodes are on its side of the cut. */
+  | { readonly kind: 'split'; readonly node: string; readonly nodes: readonly string[] }
+  /** A node with other settings tries to join for so long. */
+  | { readonly kind: 'misfit'; readonly role: 'data' | 'session'; readonly what: 'slotCount' | 'dataCenter' }
   /** A client reads nothing. */
   | { readonly kind: 'slowClient'; readonly client: number }
   | { readonly kind: 'clockStep'; readonly node: string; readonly ms: number }
@@ -92,7 +106,7 @@ const WEIGHTS: readonly (readonly [FaultKind, number])[] = [
 ];
 const WEIGHTS_SUM = WEIGHTS.reduce((sum, [, weight]) => sum + weight, 0);
 
-/** Draws a schedule between two times. */
+/** Draws a schedule between two times, of a level other than `meta`. */
 export function makeFaults(
   random: Random,
   level: FaultLevel,

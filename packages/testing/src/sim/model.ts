@@ -40,7 +40,7 @@ export interface ModelWorld {
   /** True while so many data nodes were lost together that copies of a slot may be gone. */
   dataAtRisk(): boolean;
   /** True while a session is paused, cut off from somebody, or was until a moment ago. */
-  disturbed(session: string): boolean;
+  cutOff(session: string): boolean;
   /** True if a client does not read, or did not until a moment ago: it may be shown what is old. */
   slow(client: string): boolean;
   /** Since when nodes or store have been disturbed without a long enough rest; Infinity while all is calm. */
@@ -96,6 +96,11 @@ const ALL_CLOSED_MIN = 2;
 const STALE_MS_MAX = 60_000;
 /** A way that is not sound for so long may have been given up by the session, without the client's knowledge. */
 const UNSOUND_MS = 3500;
+/**
+ * After a restart of everything first pushes wait until nearly all publishers are back: 95 % of those that meta remembers, whose
+ * number may be old by 10 %.
+ */
+const NEARLY_ALL = 0.85;
 /** After which an unsound way that healed proves nothing against the session any more. */
 const HEALED_MS = 60_000;
 /** What a client reads when its session ends the connection; one that was killed or gave the client up resets it. */
@@ -124,6 +129,8 @@ export class SimModel implements ModelClientEvents {
   readonly #publishers = new Map<string, Publisher>();
   readonly #subscriptions = new Map<string, SubscriptionState>();
   readonly #sessions = new Map<string, SessionState>();
+  /** Who lost everything with a restart of everything and may not be back yet. */
+  readonly #returning = new Set<ClientState>();
   /** Contents by service, version and zone. */
   readonly #contents = new Map<string, string>();
 
@@ -167,8 +174,30 @@ export class SimModel implements ModelClientEvents {
       if (!state.cold) continue;
       state.cold = false;
       state.orphaned = false;
+      this.#returning.add(state);
       this.#excuse(state, nowMs + this.#holds.holdMs - SLACK_MS, 'everything was restarted');
     }
+  }
+
+  /** Those who come back after nearly all others may be missing meanwhile. */
+  #watchReturn(nowMs: number): void {
+    if (this.#returning.size === 0) return;
+    let away = 0;
+    let all = 0;
+    for (const state of this.#returning) {
+      if (!state.client.alive) this.#returning.delete(state);
+    }
+    for (const state of this.clients.values()) {
+      for (const { wanted } of state.client.publications.values()) {
+        if (!wanted) continue;
+        all++;
+        if (state.lostMs !== Infinity) away++;
+      }
+    }
+    if (away > 0 && away > all * (1 - NEARLY_ALL)) return;
+    for (const state of this.#returning)
+      if (state.lostMs !== Infinity) this.#excuse(state, nowMs, 'nearly all others are back');
+    this.#returning.clear();
   }
 
   connected(client: ModelClient, session: string): void {
@@ -210,6 +239,7 @@ export class SimModel implements ModelClientEvents {
   /** Takes over what clients did since the last call; call it often. */
   sample(): void {
     const nowMs = this.#world.nowMs();
+    this.#watchReturn(nowMs);
     for (const state of this.clients.values()) {
       const { client } = state;
       if (!client.alive) {
@@ -364,7 +394,9 @@ export class SimModel implements ModelClientEvents {
 
   #watchWay(state: ClientState, nowMs: number): void {
     if (state.session === '') return;
-    if (!this.#world.sound(state.client.name, state.session)) {
+    // While no session runs, nobody can take a lost way for a goodbye.
+    if (state.cold) state.unsoundMs = Infinity;
+    else if (!this.#world.sound(state.client.name, state.session)) {
       if (state.unsoundMs > nowMs) state.unsoundMs = nowMs;
     } else if (state.unsoundMs < nowMs - HEALED_MS) {
       state.unsoundMs = Infinity;
@@ -401,7 +433,7 @@ export class SimModel implements ModelClientEvents {
   #doubtful(session: string): string {
     if (session === '') return '';
     if (this.#world.isolated(session)) return `${session} is isolated`;
-    return this.#world.dataAtRisk() && this.#world.disturbed(session)
+    return this.#world.dataAtRisk() && this.#world.cutOff(session)
       ? `${session} is cut off and copies of data were lost`
       : '';
   }

@@ -6,6 +6,7 @@ import type { Scope } from '@sofa-registry/model';
 import type { Random } from '@sofa-registry/runtime';
 import { seededRandom } from '@sofa-registry/runtime';
 import { type Fault, type FaultLevel, makeFaults } from './faults.ts';
+import { makeMetaFaults } from './meta-faults.ts';
 
 /** A step of the clients. `client`, `pick` count modulo what there is. */
 export type ClientStep =
@@ -64,13 +65,13 @@ export function makePlan(seed: number, level: FaultLevel, size: Partial<SimSize>
   const random = seededRandom(seed);
   const sizes = { ...randomSize(random, level), ...size };
   const steps = makeSteps(seededRandom(random.uint32()), sizes);
-  const faults = makeFaults(
-    seededRandom(random.uint32()),
-    level,
-    sizes,
-    SETTLE_MS,
-    SETTLE_MS + sizes.activeMs,
-  );
+  const fromMs = SETTLE_MS;
+  const toMs = fromMs + sizes.activeMs;
+  const forFaults = seededRandom(random.uint32());
+  const faults =
+    level === 'meta'
+      ? makeMetaFaults(forFaults, sizes, fromMs, toMs)
+      : makeFaults(forFaults, level, sizes, fromMs, toMs);
   return { seed, level, size: sizes, steps, faults };
 }
 
@@ -86,9 +87,10 @@ export function oneOf<T>(random: Random, items: readonly T[]): T {
 
 function randomSize(random: Random, level: FaultLevel): SimSize {
   const calm = level === 'none';
+  const metas = oneOf(random, level === 'meta' ? [2, 3, 3] : [1, 1, 3]);
   return {
-    metas: oneOf(random, [1, 1, 3]),
-    data: oneOf(random, calm ? [1, 2, 3] : [1, 2, 3, 3, 4]),
+    metas,
+    data: oneOf(random, calm ? [1, 2, 3] : level === 'meta' ? [3, 4, 5] : [1, 2, 3, 3, 4]),
     sessions: oneOf(random, [1, 2, 2, 3]),
     zones: oneOf(random, [1, 1, 2]),
     clients: between(random, 4, 24),

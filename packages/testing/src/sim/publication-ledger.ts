@@ -11,6 +11,8 @@ export class Presence {
   /** From when absence is excused; Infinity while the publication must be listed. May lie in the future. */
   #unsureFrom = -Infinity;
   #why = 'not acknowledged yet';
+  /** When it was first confirmed. What was in a list before that may not leave it for having been unknown then. */
+  #confirmedMs = -Infinity;
   readonly #past: { from: number; to: number }[] = [];
 
   /** True if it must be listed now (with a hold running, still). */
@@ -44,7 +46,8 @@ export class Presence {
 
   /** It is acknowledged on a sound connection. */
   confirm(nowMs: number): void {
-    if (this.#unsureFrom < nowMs) {
+    if (this.#unsureFrom === -Infinity) this.#confirmedMs = nowMs;
+    else if (this.#unsureFrom < nowMs) {
       if (this.#past.length >= SPANS_MAX) this.#past[1].from = this.#past.shift()?.from ?? 0;
       this.#past.push({ from: this.#unsureFrom, to: nowMs });
     }
@@ -61,6 +64,6 @@ export class Presence {
   /** Since when it must be listed without a break; Infinity if it need not be. */
   sureSince(nowMs: number): number {
     if (!this.mustShow(nowMs)) return Infinity;
-    return this.#past.length === 0 ? -Infinity : this.#past[this.#past.length - 1].to;
+    return this.#past.length === 0 ? this.#confirmedMs : this.#past[this.#past.length - 1].to;
   }
 }

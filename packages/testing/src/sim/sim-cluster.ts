@@ -6,6 +6,7 @@ import { type Random, seededRandom } from '@sofa-registry/runtime';
 import { isStoreError, MemoryStoreBackend } from '@sofa-registry/store';
 import type { SimHost, SimWorld } from './sim-host.ts';
 import { SimHost as Host } from './sim-host.ts';
+import type { StoreWay } from './sim-store.ts';
 import {
   makeServer,
   simAddress,
@@ -36,6 +37,8 @@ export interface SimNode {
   state: SimNodeState;
   host: SimHost | null;
   tier: SimServer | null;
+  /** A meta's way to the store. */
+  readonly store: StoreWay;
   /** How far the machine's wall clock is off, as of the last process. */
   wallOffsetMs: number;
   /** Processes so far. */
@@ -70,8 +73,6 @@ const SUPERVISOR_MS = 500;
 export class SimCluster {
   readonly nodes = new Map<string, SimNode>();
   readonly backend: MemoryStoreBackend;
-  /** Names of metas that do not reach the store. */
-  readonly storeCut = new Set<string>();
   readonly options: SimClusterOptions;
   readonly #world: SimWorld;
   readonly #events: SimClusterEvents;
@@ -123,15 +124,7 @@ export class SimCluster {
     node.state = 'starting';
     node.startedMs = this.#world.clock.monoMs();
     this.#world.trace.add('sim', () => `${name} starts`);
-    const tier = makeServer(
-      node.role,
-      host,
-      this.#metas,
-      node.zone,
-      this.options,
-      this.backend,
-      () => !this.storeCut.has(name),
-    );
+    const tier = makeServer(node.role, host, this.#metas, node.zone, this.options, this.backend, node.store);
     node.tier = tier;
     startServer(tier).then(
       () => {
@@ -200,6 +193,7 @@ export class SimCluster {
       state: 'down',
       host: null,
       tier: null,
+      store: { cut: false, lateMs: 0, deaf: false },
       wallOffsetMs: 0,
       again: false,
       incarnation: 0,

@@ -134,6 +134,7 @@ export class SimRun {
       stopping: (node) => {
         if (node.role === 'session') this.model.sessionStopping(node.name);
       },
+      violated: (invariant, detail) => this.violated(invariant, detail),
     });
     options.prepare?.(this);
   }
@@ -254,8 +255,7 @@ export class SimRun {
         zoneOf: (name) => this.cluster.nodes.get(name)?.zone ?? '',
         sound: (client, session) => this.#sound(client, session),
         isolated: (name) => this.#isolated(name),
-        disturbed: (name) =>
-          (this.cluster.nodes.get(name)?.disturbedMs ?? 0) > this.#clock.monoMs() - RISK_MS,
+        cutOff: (name) => (this.cluster.nodes.get(name)?.tornMs ?? 0) > this.#clock.monoMs() - RISK_MS,
         dataAtRisk: () => this.#dataAtRisk(),
         slow: (name) => (this.faults.slowMs.get(name) ?? -Infinity) > this.#clock.monoMs() - 1000,
         torn: (name) => this.#torn(name),

@@ -3,7 +3,7 @@
  * so it waits while the process is paused and never comes once it is dead.
  */
 import type { Random } from '@sofa-registry/runtime';
-import { type MetaStore, StoreError } from '@sofa-registry/store';
+import { type MemoryStoreBackend, type MetaStore, StoreError } from '@sofa-registry/store';
 import type { SimClock } from './sim-clock.ts';
 
 /** Greatest latency of a store call, ms. */
@@ -12,21 +12,40 @@ const STORE_LATENCY_MS_MAX = 2;
 /** After this a call that does not reach the store is given up, ms. */
 const UNREACHABLE_MS = 1500;
 
+/** State of the way between one machine and the store. */
+export interface StoreWay {
+  /** The process is cut off from the store. */
+  cut: boolean;
+  /** Calls take effect so much later, ms, whatever becomes of the process meanwhile. */
+  lateMs: number;
+  /** Answers are lost. */
+  deaf: boolean;
+}
+
 interface Way {
   readonly clock: SimClock;
   readonly random: Random;
-  /** False while the process is cut off from the store. */
-  readonly reachable: () => boolean;
+  readonly state: StoreWay;
 }
 
 /** Wraps a handle. */
-export function hostStore(
-  store: MetaStore,
-  clock: SimClock,
-  random: Random,
-  reachable: () => boolean,
-): MetaStore {
-  return wrap(store, { clock, random, reachable }) as MetaStore;
+export function hostStore(store: MetaStore, clock: SimClock, random: Random, state: StoreWay): MetaStore {
+  return wrap(store, { clock, random, state }) as MetaStore;
+}
+
+/** The backend at the end of a machine's way to it: calls take effect late, or their answers are lost. */
+export function backendBehind(backend: MemoryStoreBackend, state: StoreWay): MemoryStoreBackend {
+  const troubled = async (write: boolean, work: () => unknown): Promise<unknown> => {
+    const { lateMs, deaf } = state;
+    if (lateMs > 0) await new Promise<void>((resolve) => void backend.clock.setTimer(lateMs, resolve));
+    const result = await backend.run(write, work);
+    return deaf ? new Promise<never>(() => {}) : result;
+  };
+  const run = (write: boolean, work: () => unknown): Promise<unknown> =>
+    state.deaf || state.lateMs > 0 ? troubled(write, work) : backend.run(write, work);
+  return new Proxy(backend, {
+    get: (target, key) => (key === 'run' ? run : Reflect.get(target, key, target)),
+  });
 }
 
 function wrap(target: object, way: Way): object {
@@ -46,9 +65,9 @@ function wrap(target: object, way: Way): object {
 }
 
 function method(target: object, key: PropertyKey, fn: Function, way: Way): unknown {
-  const { clock, random } = way;
+  const { clock, random, state } = way;
   return (...args: unknown[]) => {
-    if (key !== 'watch' && key !== 'keyOf' && key !== 'close' && !way.reachable()) return unreachable(clock);
+    if (key !== 'watch' && key !== 'keyOf' && key !== 'close' && state.cut) return unreachable(clock);
     const result: unknown = fn.apply(target, args);
     if (key === 'watch') return watch(result as AsyncIterable<unknown>, way);
     return result instanceof Promise ? asEvent(result, clock, random.next() * STORE_LATENCY_MS_MAX) : result;
@@ -80,8 +99,7 @@ async function* watch<T>(events: AsyncIterable<T>, way: Way): AsyncIterable<T> {
   try {
     for (;;) {
       const next = await asEvent(iterator.next(), way.clock, 0);
-      while (!way.reachable())
-        await new Promise<void>((resolve) => way.clock.setTimer(WATCH_RETRY_MS, resolve));
+      while (way.state.cut) await new Promise<void>((resolve) => way.clock.setTimer(WATCH_RETRY_MS, resolve));
       if (next.done) return;
       yield next.value;
     }

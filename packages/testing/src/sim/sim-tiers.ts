@@ -5,7 +5,7 @@ import { DEFAULT_DATA_CENTER, SLOT_FUNCTION, type SlotConfig } from '@sofa-regis
 import { SessionServer, type SessionTunables } from '@sofa-registry/session';
 import { type MemoryStoreBackend, memoryStore, type MetaStore } from '@sofa-registry/store';
 import type { SimHost } from './sim-host.ts';
-import { hostStore } from './sim-store.ts';
+import { backendBehind, hostStore, type StoreWay } from './sim-store.ts';
 
 /** Roles of simulated nodes. */
 export type SimRole = 'meta' | 'data' | 'session';
@@ -45,7 +45,7 @@ export function makeServer(
   zone: string,
   settings: SimTierSettings,
   backend: MemoryStoreBackend,
-  storeReachable: () => boolean,
+  way: StoreWay,
 ): SimServer {
   const { clock, random, network, logger } = host;
   const { slotCount, replicas } = settings;
@@ -61,7 +61,8 @@ export function makeServer(
   };
   switch (role) {
     case 'meta': {
-      const store = hostStore(memoryStore(backend, { clock, random }), clock, random, storeReachable);
+      const behind = backendBehind(backend, way);
+      const store = hostStore(memoryStore(behind, { clock, random }), clock, random, way);
       const server = new MetaServer(
         { clock, random, network, logger, store },
         { ...common, ...settings.metaSettings },

@@ -1,0 +1,139 @@
+/**
+ * Fault schedules written by hand: what a random seed draws too seldom to be relied on. Each is a plan like that of a seed, clean
+ * without a bug, and named by the deliberate bugs it finds (`mutations.ts`).
+ */
+import type { Scope } from '@sofa-registry/model';
+import type { ClientStep, Fault, SimPlan, SimRunOptions, SimSize } from '@sofa-registry/testing';
+
+/** A schedule. */
+export interface Scenario {
+  readonly name: string;
+  /** What happens, for people. */
+  readonly what: string;
+  readonly options?: SimRunOptions;
+  plan(): SimPlan;
+}
+
+const SIZE: SimSize = {
+  metas: 1,
+  data: 3,
+  sessions: 2,
+  zones: 1,
+  clients: 6,
+  services: 2,
+  slotCount: 16,
+  replicas: 2,
+  activeMs: 30_000,
+  stepMs: 1000,
+};
+
+/** Kinds of clients (the plan's `join`). */
+const OFFICIAL = 0;
+const SDK = 2;
+
+/** Writes down what clients do. Clients are numbered in order of joining, from 0. */
+class Script {
+  readonly steps: ClientStep[] = [];
+  readonly faults: Fault[] = [];
+
+  /** Clients that publish and subscribe every service. */
+  crowd(
+    count: number,
+    services: number,
+    kind: (client: number) => number = (i) => [OFFICIAL, SDK][i % 2],
+  ): this {
+    for (let client = 0; client < count; client++) {
+      const atMs = client * 20;
+      this.steps.push({ atMs, do: 'join', kind: kind(client) });
+      for (let service = 0; service < services; service++) {
+        this.steps.push({ atMs: atMs + 1, do: 'publish', client, service });
+        this.subscribe(atMs + 1, client, service);
+      }
+    }
+    return this;
+  }
+
+  subscribe(atMs: number, client: number, service: number, scope: Scope = 'dataCenter'): this {
+    this.steps.push({ atMs, do: 'subscribe', client, service, scope });
+    return this;
+  }
+
+  /** One update of a publication each `everyMs`, clients and publications in turn. */
+  updates(fromMs: number, toMs: number, everyMs: number, clients: number): this {
+    for (let atMs = fromMs, i = 0; atMs < toMs; atMs += everyMs, i++)
+      this.steps.push({ atMs, do: 'update', client: i % clients, pick: Math.floor(i / clients) });
+    return this;
+  }
+
+  fault(...faults: Fault[]): this {
+    this.faults.push(...faults);
+    return this;
+  }
+
+  plan(seed: number, size: Partial<SimSize>): SimPlan {
+    return {
+      seed,
+      level: 'combo',
+      size: { ...SIZE, ...size },
+      steps: this.steps.toSorted((a, b) => a.atMs - b.atMs),
+      faults: this.faults.toSorted((a, b) => a.atMs - b.atMs),
+    };
+  }
+}
+
+const s = 1000;
+const DATA = ['data-1', 'data-2', 'data-3'];
+
+/** All of them. */
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'answers that come too late',
+    what: 'slots move while one session hears of the data nodes so late that it gives its reads up',
+    options: { settings: { session: { fetchTimeoutMs: 500 } } },
+    plan: () => {
+      const script = new Script().crowd(6, 10).updates(8 * s, 14 * s, 50, 6);
+      const all = ['data-1', 'data-2', 'data-3', 'data-4'];
+      script.fault(
+        { atMs: 8 * s, forMs: 20 * s, kind: 'slow', a: ['session-1'], b: all, ms: 300 },
+        // What the old leader tells is lost, then it hands its slots over.
+        { atMs: 10 * s, forMs: 20 * s, kind: 'cut', a: ['session-1'], b: ['data-1'], oneWay: false },
+        { atMs: 12 * s, forMs: 20 * s, kind: 'stop', node: 'data-1' },
+      );
+      return script.plan(1, { clients: 6, services: 10, data: 4 });
+    },
+  },
+  {
+    name: 'restart of everything',
+    what: 'all sessions and data nodes are killed and at once started again; clients come back within half a second',
+    plan: () =>
+      new Script()
+        .crowd(24, 2)
+        .fault({ atMs: 30 * s, forMs: 100, kind: 'restart', roles: ['data', 'session'], silent: false })
+        .plan(2, { sessions: 2, clients: 24 }),
+  },
+  {
+    name: 'moved to a session that is behind',
+    what: 'a client moves to a session whose clock is behind and which is cut off from the data nodes meanwhile',
+    plan: () => {
+      const cut = (a: string, b: string[], atMs: number, forMs: number): Fault[] => [
+        { atMs, forMs, kind: 'cut', a: [a], b, oneWay: false },
+        { atMs: atMs + 1, forMs: 0, kind: 'reset', node: a, other: b[0] },
+      ];
+      const script = new Script()
+        .crowd(4, 1, (i) => (i === 0 ? OFFICIAL : SDK))
+        .fault({ atMs: 6 * s, forMs: 0, kind: 'clockStep', node: 'session-1', ms: -60 * s })
+        .fault(...cut('client-1', ['session-1'], 8 * s, 4 * s))
+        .fault({ atMs: 11 * s, forMs: 19 * s, kind: 'cut', a: ['session-1'], b: DATA, oneWay: false })
+        .fault(...cut('client-1', ['session-2'], 12.5 * s, 20 * s));
+      script.steps.push({ atMs: 12.3 * s, do: 'update', client: 0, pick: 0 });
+      return script.plan(3, { clients: 4 });
+    },
+  },
+];
+
+/** The scenario of this name. */
+export function scenarioNamed(name: string): Scenario {
+  const scenario = SCENARIOS.find((one) => one.name === name);
+  if (scenario === undefined) throw new Error(`no scenario ${name}`);
+  return scenario;
+}
