@@ -5,6 +5,7 @@ import { slotOf } from '@sofa-registry/model';
 import type { Departures } from './departures.ts';
 import type { ServiceApps } from './metadata/app-metadata.ts';
 import type { MetadataSync } from './metadata/metadata-sync.ts';
+import type { Refusal, Refusals } from './refusals.ts';
 import type { RegistrationStore } from './registration-store.ts';
 import type { SessionPublisher, SessionSubscriber, SessionWatcher } from './registrations.ts';
 import type { ServiceEntry } from './service-entry.ts';
@@ -56,10 +57,14 @@ export interface HeldService {
   readonly sinceMs: number;
 }
 
+/** A refused registration; `sinceMs`: how long ago the first time was, ms. */
+export type RefusedView = Omit<Refusal, 'lastMs'>;
+
 /** What the view reads. */
 export interface InspectSource {
   readonly store: RegistrationStore;
   readonly metadata: MetadataSync;
+  readonly refusals: Refusals;
   readonly departures: Departures;
   readonly processId: () => string;
   readonly view: () => ClusterView;
@@ -149,6 +154,15 @@ export class SessionInspect {
     const { slotCount, view } = this.#source;
     const id = slotOf(dataInfoId, slotCount);
     return view().table.slots[id] ?? { id, leader: '', leaderEpoch: 0, followers: [] };
+  }
+
+  /** Registrations that were refused within the last minute, most of them again and again; the first hundred. */
+  refused(): RefusedView[] {
+    const nowMs = this.#source.monoMs();
+    return this.#source.refusals.now(nowMs).map(({ sinceMs, lastMs, ...refusal }) => ({
+      ...refusal,
+      sinceMs: Math.round(nowMs - sinceMs),
+    }));
   }
 
   /** Ids of all application revisions, from meta; those known here while it is away. */

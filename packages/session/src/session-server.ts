@@ -26,6 +26,7 @@ import { type Compressor, zlibCompressor } from './push/compressor.ts';
 import { ConfigPush } from './push/config-push.ts';
 import { PushEngine } from './push/push-engine.ts';
 import { PushSwitch } from './push/push-switch.ts';
+import { Refusals } from './refusals.ts';
 import { RegistrationStore } from './registration-store.ts';
 import { RestartGate } from './restart-gate.ts';
 import { SessionBalancer } from './session-balancer.ts';
@@ -87,6 +88,7 @@ export class SessionServer {
   readonly #balancer: SessionBalancer;
   readonly #gate: RestartGate;
   readonly #pushSwitch = new PushSwitch();
+  readonly #refusals = new Refusals();
   readonly #metadata: MetadataSync;
   readonly #context: HandlerContext;
   readonly #timers: Timer[] = [];
@@ -489,6 +491,8 @@ export class SessionServer {
       metrics: this.#metrics,
       registry: this.#registry,
       metadata: this.#metadata,
+      refusals: this.#refusals,
+      logger: this.#ports.logger,
       pushSwitch: this.#pushSwitch,
       accessRate: new TokenBucket(this.#settings.accessRatePerSecond, clock.monoMs()),
       dataCenter: this.#config.dataCenter,
@@ -507,6 +511,7 @@ export class SessionServer {
     return new SessionInspect({
       store: this.#store,
       metadata: this.#metadata,
+      refusals: this.#refusals,
       departures: this.#departures.core,
       processId: () => this.#processId,
       view: () => this.#meta.view,

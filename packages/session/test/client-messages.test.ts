@@ -235,6 +235,25 @@ describe('registrations', () => {
     expect((await publish(client, 'c2')).success).toBe(true);
   });
 
+  it('tells operators once of a registration that its client repeats in vain', async () => {
+    cluster = await TestCluster.start({ payloadBytesMax: 100 });
+    const client = await cluster.client();
+    const big = { dataId: 's', registId: 'big' };
+    for (let i = 0; i < 20; i++) {
+      expect((await cluster.run(client.publish(big, ['y'.repeat(200)]))).success).toBe(false);
+      await cluster.clock.advance(500);
+    }
+    const [refused, ...more] = cluster.session.inspect.refused();
+    expect(more).toEqual([]);
+    expect(refused).toMatchObject({ dataId: 's', registerId: 'big', appName: 'app', times: 20 });
+    expect(refused.reason).toContain('at most 100');
+    const told = cluster.logger.lines.filter(({ message }) => message.includes('refused'));
+    expect(told).toHaveLength(1);
+    expect((await cluster.run(client.publish(big, ['y']))).success).toBe(true);
+    await cluster.clock.advance(60_000);
+    expect(cluster.session.inspect.refused()).toEqual([]);
+  });
+
   it('counts what a connection holds exactly, through re-registration, removal and moves', async () => {
     cluster = await TestCluster.start({ registrationsPerConnectionMax: 2 });
     const client = await cluster.client();

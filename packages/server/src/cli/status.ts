@@ -167,6 +167,8 @@ function notes(detail: unknown): string {
   if (known['pushAllowed'] === false) parts.push('push stopped');
   const held = Array.isArray(known['held']) ? known['held'].length : 0;
   if (held > 0) parts.push(`${held} lists held`);
+  const refused = Array.isArray(known['refused']) ? known['refused'].length : 0;
+  if (refused > 0) parts.push(`${refused} registrations refused`);
   if ((known['store'] as { available?: boolean } | undefined)?.available === false) parts.push('store away');
   const slots = known['table'] as { stable?: boolean } | undefined;
   // A meta that does not lead knows no reports of data nodes.

@@ -97,7 +97,12 @@ function knownOf({ role }: RoleContext): Known {
     case 'session': {
       const { inspect } = role.tier;
       const view = inspect.view();
-      const detail = { ...inspect.counts(), pushAllowed: inspect.pushAllowed(), held: inspect.held() };
+      const detail = {
+        ...inspect.counts(),
+        pushAllowed: inspect.pushAllowed(),
+        held: inspect.held(),
+        refused: inspect.refused(),
+      };
       const { leader, members, table, heardMetaMsAgo: heardMsAgo } = view;
       return { leader, heardMsAgo, epoch: table.epoch, members, detail };
     }

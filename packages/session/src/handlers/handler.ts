@@ -1,10 +1,11 @@
 /** What a handler of one client message is. The next message gets a file here and a line in `handlers/index.ts`. */
-import type { Clock } from '@sofa-registry/runtime';
+import type { Clock, Logger } from '@sofa-registry/runtime';
 import type { Frame } from '@sofa-registry/wire';
 import type { ClientConnection } from '../client-connection.ts';
 import type { MetadataSync } from '../metadata/metadata-sync.ts';
 import type { SessionMetrics } from '../metrics.ts';
 import type { PushSwitch } from '../push/push-switch.ts';
+import type { Refusals } from '../refusals.ts';
 import type { SessionRegistry } from '../session-registry.ts';
 import type { TokenBucket } from '../token-bucket.ts';
 
@@ -16,6 +17,8 @@ export interface HandlerContext {
   readonly metadata: MetadataSync;
   readonly pushSwitch: PushSwitch;
   readonly accessRate: TokenBucket;
+  readonly refusals: Refusals;
+  readonly logger: Logger;
   readonly dataCenter: string;
   /** Greets an SDK: agrees on beats and deltas. */
   readonly welcome: (connection: ClientConnection, frame: Frame) => void;

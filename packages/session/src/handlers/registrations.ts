@@ -44,6 +44,38 @@ function answer(
   else connection.channel.respond(frame, RESPONSE, encodeRegisterResponse(response));
 }
 
+/**
+ * A refusal that will be the same the next time: a truthful answer, which makes the client repeat for ever. Whoever runs the
+ * registry is told once, with names.
+ */
+function note(
+  context: HandlerContext,
+  connection: ClientConnection,
+  request: BaseRegister,
+  reason: string,
+): void {
+  const refused = {
+    dataId: request.dataId ?? '',
+    group: request.group ?? '',
+    registerId: request.registId ?? '',
+    appName: request.appName ?? '',
+    clientAddress: connection.address,
+    reason,
+  };
+  if (context.refusals.note(refused, context.clock.monoMs()))
+    context.logger.warn('a registration is refused, its client will repeat it', refused);
+}
+
+function checked(
+  context: HandlerContext,
+  connection: ClientConnection,
+  request: BaseRegister,
+  verdict: Verdict,
+): Verdict {
+  if (verdict !== null) note(context, connection, request, verdict);
+  return verdict;
+}
+
 /** Takes a token; over the limit the client is told to come again (session.md 4). */
 function limited(context: HandlerContext): Verdict {
   if (context.accessRate.take(context.clock.monoMs())) return null;
@@ -57,7 +89,9 @@ function publisher(pb: boolean): ClientHandler {
     codec: pb ? CODEC_PROTOBUF : CODEC_HESSIAN,
     handle(context, connection, frame) {
       const message = decode(frame.content);
-      const verdict = limited(context) ?? context.registry.publisher(connection, message);
+      const verdict =
+        limited(context) ??
+        checked(context, connection, message, context.registry.publisher(connection, message));
       answer(connection, frame, message, 'Publisher', verdict, pb);
     },
   };
@@ -76,7 +110,9 @@ function subscriber(pb: boolean): ClientHandler {
       }
       // From here on every push of the connection is protobuf (wire 2.2).
       if (pb) connection.pb = true;
-      const verdict = limited(context) ?? context.registry.subscriber(connection, message);
+      const verdict =
+        limited(context) ??
+        checked(context, connection, message, context.registry.subscriber(connection, message));
       answer(connection, frame, message, 'Subscriber', verdict, pb);
     },
   };
@@ -91,7 +127,9 @@ export const configuratorRegister: ClientHandler = {
   codec: CODEC_HESSIAN,
   handle(context, connection, frame) {
     const message = decodeConfiguratorRegister(frame.content);
-    const verdict = limited(context) ?? context.registry.watcher(connection, message);
+    const verdict =
+      limited(context) ??
+      checked(context, connection, message, context.registry.watcher(connection, message));
     answer(connection, frame, message, 'Configurator', verdict, false);
   },
 };
