@@ -146,7 +146,7 @@ describe.each(CHOSEN as readonly SharedStoreKind[])('metas on %s', (kind) => {
     rmSync(clocks, { recursive: true, force: true });
   });
 
-  scenario('the leader is stopped', ci('postgres', 'mariadb', 'etcd'), async () => {
+  scenario('the leader is stopped', ci('etcd'), async () => {
     const { node, term } = leader();
     const began = performance.now();
     const stopping = arena.cluster.stopNodes(node.name);
@@ -156,7 +156,7 @@ describe.each(CHOSEN as readonly SharedStoreKind[])('metas on %s', (kind) => {
     return { what: 'another leads', seconds: leads, budget: 2, note: `acts after ${acts.toFixed(1)} s` };
   });
 
-  scenario('the leader is killed', ci('postgres', 'mariadb', 'etcd'), async () => {
+  scenario('the leader is killed', ci('postgres', 'mariadb'), async () => {
     const { node, term } = leader();
     const began = performance.now();
     await arena.cluster.kill(node.name);
@@ -165,7 +165,7 @@ describe.each(CHOSEN as readonly SharedStoreKind[])('metas on %s', (kind) => {
     return { what: 'another acts', seconds: acts, budget: 10, note: `leads after ${leads.toFixed(1)} s` };
   });
 
-  scenario('the leader is killed together with a data node', ci('postgres', 'etcd'), async () => {
+  scenario('the leader is killed together with a data node', ci('etcd'), async () => {
     const { node, term } = leader();
     const began = performance.now();
     await arena.cluster.kill(node.name, 'data-2');
@@ -213,7 +213,7 @@ describe.each(CHOSEN as readonly SharedStoreKind[])('metas on %s', (kind) => {
     return { what: 'the third acts', seconds: acts, budget: 10, note: `leads after ${leads.toFixed(1)} s` };
   });
 
-  scenario(`the store is away for ${seconds(STORE_AWAY_MS)}`, ci('postgres', 'mariadb', 'etcd'), async () => {
+  scenario(`the store is away for ${seconds(STORE_AWAY_MS)}`, ci('postgres', 'mariadb'), async () => {
     const { term } = leader();
     const before = await epochs();
     for (const member of store.members) await member.kill();
