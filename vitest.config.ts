@@ -10,6 +10,7 @@ export default defineConfig({
     isolate: false,
     maxWorkers: 2,
     testTimeout: 20_000,
+    globalSetup: ['test/left-out.ts'],
     setupFiles: ['test/setup.ts'],
   },
 });

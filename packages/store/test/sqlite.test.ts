@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type MetaStore, openStore } from '../src/index.ts';
+import { SQLITE_MIGRATIONS } from '../src/sqlite-schema.ts';
+import { survivesMigration } from './contract-migration.ts';
 import { describeMetaStore, type StoreWorld } from './contract.ts';
 import { codeOf } from './contract-lease.ts';
 import { ManualClock, manualPorts } from './manual-clock.ts';
@@ -141,6 +143,18 @@ describe('sqlite file', () => {
     edit(`DELETE FROM sr_schema WHERE version = 2; UPDATE sr_schema SET checksum = 'x'`);
     expect((await refusal()).code).toBe('SR_STORE_SCHEMA');
   });
+
+  it('keeps everything through a change of the schema, and through one that fails', () =>
+    survivesMigration({
+      known: SQLITE_MIGRATIONS,
+      statements: [
+        'CREATE TABLE IF NOT EXISTS sr_later (cluster TEXT PRIMARY KEY)',
+        'DROP INDEX IF EXISTS sr_record_touched',
+        'CREATE INDEX sr_record_touched ON sr_record (cluster, log, touched, keep)',
+      ],
+      open,
+      shared: false,
+    }));
 
   it('says which directory cannot be used', async () => {
     writeFileSync(join(dir, 'file'), '');

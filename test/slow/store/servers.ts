@@ -236,6 +236,9 @@ const KINDS = {
 /** Kinds of server a suite can ask for. */
 export type ServerKind = keyof typeof KINDS;
 
+/** All kinds. */
+export const SERVER_KINDS = Object.keys(KINDS) as readonly ServerKind[];
+
 /** Why a kind of server cannot be started here, or null when it can. */
 export function missingServer(kind: ServerKind): string | null {
   const binary = KINDS[kind].binary();
