@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the real stores the slow store suites start: PostgreSQL, MariaDB and etcd, from Debian packages.
+# Installs the real stores the slow suites start (PostgreSQL, MariaDB, etcd) and libfaketime, from Debian packages.
 # The packages start nothing in a container; the suites start their own servers on loopback with temporary
 # data directories. Needs root and a Debian or Ubuntu machine with its usual package sources.
 set -eu
@@ -11,4 +11,4 @@ if [ ! -e /usr/sbin/policy-rc.d ]; then
   trap 'rm -f /usr/sbin/policy-rc.d' EXIT
 fi
 apt-get update -qq
-apt-get install -y -qq --no-install-recommends postgresql mariadb-server etcd-server
+apt-get install -y -qq --no-install-recommends postgresql mariadb-server etcd-server faketime
