@@ -208,13 +208,7 @@ export class ConnectionKeeper implements LinkEvents {
       throw new Error('closed at once');
     } catch (error) {
       if (this.#closed) return null;
-      if (
-        error instanceof RpcError &&
-        error.code === 'SR_RPC_CLOSED' &&
-        this.#plainNext.size < SESSIONS_MAX
-      ) {
-        this.#plainNext.add(address);
-      }
+      if (closedOnHello(error) && this.#plainNext.size < SESSIONS_MAX) this.#plainNext.add(address);
       metrics.connectFailed.value++;
       this.#lastFailure = error instanceof WireError ? `${address}: ${textOf(error)}` : textOf(error);
       return null;
@@ -311,4 +305,9 @@ export class ConnectionKeeper implements LinkEvents {
     timer.cancel();
     this.#wake = null;
   }
+}
+
+/** True when the server closed the connection, and not because TLS refused us (our certificate, which it checks last). */
+function closedOnHello(error: unknown): boolean {
+  return error instanceof RpcError && error.code === 'SR_RPC_CLOSED' && !error.message.includes('ERR_SSL');
 }

@@ -1,4 +1,6 @@
 /** The effective configuration: defaults < file < environment < flags, each value with the place it came from. */
+import { isIP } from 'node:net';
+import { parseAddress } from '@sofa-registry/model';
 import { ServerError } from '../errors.ts';
 import { checkValue, defaultOf, type Setting, type SettingSpec, type SettingValue } from './setting.ts';
 import type { ServerSettingKey } from './server-settings.ts';
@@ -184,7 +186,7 @@ function checkTogether(config: Config): void {
     if (config.text(key) === '') refuse(key, 'a text that is not empty');
   }
   for (const meta of config.list('metas')) {
-    if (!ADDRESS.test(meta)) refuse('metas', 'a list of host:port');
+    if (!isAddress(meta)) refuse('metas', 'a list of host:port');
   }
   checkPlaces(config, refuse);
   checkPorts(config, refuse);
@@ -195,24 +197,31 @@ function checkTogether(config: Config): void {
   }
 }
 
+/** A name, an IPv4 address, or an IPv6 address with or without brackets. */
+function isHost(text: string): boolean {
+  const bare = text.replace(/^\[(.*)\]$/, '$1');
+  return bare.includes(':') ? isIP(bare) === 6 : bare === text && /^[^\s,;[\]]+$/.test(text);
+}
+
 /** `host:port`; an IPv6 host in brackets. */
-const ADDRESS = /^(\[[0-9a-fA-F:.]+\]|[^\s:[\]]+):\d{1,5}$/;
-/** A host alone; an IPv6 address with or without brackets. */
-const HOST = /^(\[[0-9a-fA-F:.]+\]|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*|[^\s:;,[\]]+)$/;
+function isAddress(text: string): boolean {
+  const parsed = parseAddress(text);
+  return parsed !== null && isHost(parsed.host);
+}
 
 function checkPlaces(config: Config, refuse: Refuse): void {
   const host = (key: ServerSettingKey): void => {
-    if (config.text(key) !== '' && !HOST.test(config.text(key))) refuse(key, 'one address');
+    if (config.text(key) !== '' && !isHost(config.text(key))) refuse(key, 'one address');
   };
   host('bind');
-  if (config.text('advertise') !== '' && !HOST.test(config.text('advertise')))
+  if (config.text('advertise') !== '' && !isHost(config.text('advertise')))
     refuse('advertise', 'a host name or address without a port');
   for (const role of ['meta', 'data', 'session'] as const) {
     host(`${role}.bind`);
     host(`${role}.httpBind`);
     for (const key of [`${role}.advertise`, `${role}.httpAdvertise`] as const) {
       const text = config.text(key);
-      if (text !== '' && !HOST.test(text) && !ADDRESS.test(text)) refuse(key, 'host or host:port');
+      if (text !== '' && !isHost(text) && !isAddress(text)) refuse(key, 'host or host:port');
     }
   }
 }

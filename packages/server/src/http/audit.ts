@@ -72,7 +72,8 @@ export class AuditLog {
     this.#logger = logger;
   }
 
-  record(entry: AuditEntry): void {
+  /** Resolves when the file has it, or cannot take it. */
+  async record(entry: AuditEntry): Promise<void> {
     this.#entries.push(entry);
     if (this.#entries.length > this.#options.entriesMax) this.#entries.shift();
     this.#counts.with(entry.outcome).value++;
@@ -84,6 +85,7 @@ export class AuditLog {
     }
     this.#queue.push(`${JSON.stringify(entry)}\n`);
     this.#writing ??= this.#write();
+    await this.#writing;
   }
 
   /** The newest entries, the oldest of them first. */

@@ -145,7 +145,8 @@ function admitted<C>(
       const remote = `${request.socket.remoteAddress ?? '-'}:${request.socket.remotePort ?? 0}`;
       const status = SERVER_ERRORS[error.code].httpStatus;
       const caller = { name: '', remote };
-      record(request, options, caller, body, { outcome: 'refused', status, before: null, after: null });
+      // Nobody waits for the file because of somebody who may not call.
+      void record(request, options, caller, body, { outcome: 'refused', status, before: null, after: null });
     }
     throw error;
   }
@@ -171,11 +172,16 @@ async function audited<C>(
   try {
     const given = await entry.handle(options.context, input);
     const outcome = given.status < 400 ? 'done' : 'failed';
-    record(request, options, caller, body, { outcome, status: given.status, before, after: await look() });
+    await record(request, options, caller, body, {
+      outcome,
+      status: given.status,
+      before,
+      after: await look(),
+    });
     return given;
   } catch (error) {
     const { status } = errorAnswer(error, request, null);
-    record(request, options, caller, body, { outcome: 'failed', status, before, after: await look() });
+    await record(request, options, caller, body, { outcome: 'failed', status, before, after: await look() });
     throw error;
   }
 }
@@ -186,10 +192,10 @@ function record<C>(
   caller: Caller,
   body: string,
   rest: Pick<AuditEntry, 'outcome' | 'status' | 'before' | 'after'>,
-): void {
+): Promise<void> {
   const [path = '', query = ''] = request.url.split('?', 2);
   const says = request.headers['x-operator'];
-  options.audit.record({
+  return options.audit.record({
     time: new Date().toISOString(),
     node: options.node,
     role: options.role,
