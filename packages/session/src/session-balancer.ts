@@ -20,6 +20,8 @@ const MEAN_MS_MAX = 3000;
 const MOVE_MS = 10_000;
 /** SDKs move within so long of being asked, ms. */
 const MOVE_WITHIN_MS = 500;
+/** An official client refreshes its list each 30 s (wire 3.1), and a newcomer must be on it, or it comes back here. Ms. */
+const LISTS_MS = 31_000;
 /** A client that came less than this ago is left alone, ms: it may just have been sent here. */
 const SETTLED_MS = 10_000;
 
@@ -45,8 +47,10 @@ export class SessionBalancer {
   readonly #core: LoadShedder;
   /** Asked to leave and still here. */
   readonly #leaving = new Set<ClientConnection>();
-  /** Sessions that took clients when we last looked. */
-  #known = new Set<string>();
+  /** Sessions that took clients when we last looked, and since when. */
+  #known = new Map<string, number>();
+  /** From when on official clients know all sessions. */
+  #listedMs = -Infinity;
 
   constructor(ports: SessionBalancerPorts) {
     const { settings } = ports;
@@ -100,9 +104,10 @@ export class SessionBalancer {
     const { sessions, processId } = this.#ports;
     const own = processId();
     const others = sessions().filter((node) => node.processId !== own);
-    const known = new Set(others.map((node) => node.processId));
-    for (const id of this.#known) if (!known.has(id)) this.#core.disturbed(nowMs);
-    this.#known = known;
+    const before = this.#known;
+    this.#known = new Map(others.map((node) => [node.processId, before.get(node.processId) ?? nowMs]));
+    for (const id of before.keys()) if (!this.#known.has(id)) this.#core.disturbed(nowMs);
+    this.#listedMs = Math.max(...this.#known.values()) + LISTS_MS;
     return others.sort((a, b) => a.weight - b.weight);
   }
 
@@ -117,8 +122,10 @@ export class SessionBalancer {
   }
 
   *#settled(nowMs: number): Iterable<ClientConnection> {
+    const officialToo = nowMs >= this.#listedMs;
     for (const client of this.#ports.door.connections.values()) {
-      if (!this.#leaving.has(client) && nowMs - client.sinceMs >= SETTLED_MS) yield client;
+      if (this.#leaving.has(client) || nowMs - client.sinceMs < SETTLED_MS) continue;
+      if (officialToo || client.sdk !== null) yield client;
     }
   }
 

@@ -57,8 +57,8 @@ export interface HeldService {
   readonly sinceMs: number;
 }
 
-/** A refused registration; `sinceMs`: how long ago the first time was, ms. */
-export type RefusedView = Omit<Refusal, 'lastMs'>;
+/** A refused registration; `sinceMs` and `lastMs`: how long ago the first and the last time were, ms. */
+export type RefusedView = Refusal;
 
 /** What the view reads. */
 export interface InspectSource {
@@ -159,9 +159,10 @@ export class SessionInspect {
   /** Registrations that were refused within the last minute, most of them again and again; the first hundred. */
   refused(): RefusedView[] {
     const nowMs = this.#source.monoMs();
-    return this.#source.refusals.now(nowMs).map(({ sinceMs, lastMs, ...refusal }) => ({
+    return this.#source.refusals.now(nowMs).map((refusal) => ({
       ...refusal,
-      sinceMs: Math.round(nowMs - sinceMs),
+      sinceMs: Math.round(nowMs - refusal.sinceMs),
+      lastMs: Math.round(nowMs - refusal.lastMs),
     }));
   }
 
