@@ -1,8 +1,8 @@
 /** Names, ports and commands of the processes of a development cluster. */
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { ServerError } from '../errors.ts';
+import { commandOfStart } from './start-command.ts';
 
 /** What commander leaves of the flags. */
 export interface ClusterFlags {
@@ -71,16 +71,7 @@ function count(flags: ClusterFlags, role: 'meta' | 'data' | 'session'): number {
 
 function commandOf(node: Omit<ClusterNode, 'command'>, metas: string, flags: ClusterFlags): string[] {
   const { role, port, httpPort, dataDir } = node;
-  const command = [
-    process.execPath,
-    ...process.execArgv,
-    cliFile(),
-    'start',
-    '--roles',
-    role,
-    '--metas',
-    metas,
-  ];
+  const command = [...commandOfStart(), '--roles', role, '--metas', metas];
   command.push(
     '--set',
     `${role}.port=${port}`,
@@ -95,12 +86,6 @@ function commandOf(node: Omit<ClusterNode, 'command'>, metas: string, flags: Clu
   if (role === 'meta') command.push('--set', `meta.expectedDataNodes=${flags.data}`);
   for (const set of flags.set) command.push('--set', set);
   return command;
-}
-
-/** The entry point next to this file: `cli.ts` from source, `cli.js` when built. */
-function cliFile(): string {
-  const own = fileURLToPath(import.meta.url);
-  return fileURLToPath(new URL(own.endsWith('.ts') ? '../cli.ts' : '../cli.js', import.meta.url));
 }
 
 /** Hands out ports: from a base upwards, or the usual ones for the first node of a role and free ones after it. */

@@ -17,6 +17,7 @@ export interface ConfigFlags {
   readonly store?: string;
   readonly port?: string;
   readonly httpPort?: string;
+  readonly processes?: string;
 }
 
 /** Named flags and the key each sets. */
@@ -28,6 +29,7 @@ const KEY_OF_FLAG = {
   metas: 'metas',
   dataDir: 'dataDir',
   store: 'store',
+  processes: 'processes',
 } as const;
 
 /** Adds the flags to a command. */
@@ -41,6 +43,7 @@ export function configOptions(command: Command): Command {
     .option('--metas <list>', 'internal addresses of all metas, host:port,host:port')
     .option('--port <port>', 'registry port of the one role this process has')
     .option('--http-port <port>', 'HTTP port of the one role this process has')
+    .option('--processes <n>', 'processes on this host, for the roles session and data')
     .option('--data-dir <dir>', 'directory for what must survive a restart')
     .option('--store <url>', 'store of the meta role')
     .option('--memory', 'keep the state of the meta role in memory')

@@ -24,6 +24,7 @@ import { type DoorMaker, HttpPort } from '../http/http-port.ts';
 import { CLUSTER_METRICS } from '@sofa-registry/cluster';
 import { openAwaitedStore } from './awaited-store.ts';
 import { localFirstNetwork } from './local-first-network.ts';
+import { logFormOf } from './log-form.ts';
 import type { Plan, RolePlan } from './plan.ts';
 import { processMetrics } from './process-metrics.ts';
 import type { RunningRole } from './role.ts';
@@ -260,11 +261,8 @@ async function adaptersOf(config: Config, secrets: Secrets): Promise<Adapters> {
   const { nodeClock, nodeRandom, NET_METRICS, pinoLogger, tcpNetwork, TlsDoor } = await import(
     '@sofa-registry/runtime/node'
   );
-  const format = config.text('log.format');
-  const pretty = format === 'text' || (format === 'auto' && process.stdout.isTTY);
-  const configured = config.text('log.level') as 'auto' | 'debug' | 'info' | 'warn' | 'error';
-  const level = configured !== 'auto' ? configured : process.stdout.isTTY ? 'warn' : 'info';
-  const logger = pinoLogger({ level, format: pretty ? 'pretty' : 'json' });
+  const { level, format } = logFormOf(config);
+  const logger = pinoLogger({ level, format: format === 'text' ? 'pretty' : 'json' });
   const clock = nodeClock();
   return {
     clock,

@@ -190,6 +190,7 @@ function checkTogether(config: Config): void {
   }
   checkPlaces(config, refuse);
   checkPorts(config, refuse);
+  checkProcesses(config, refuse);
   checkTls(config, refuse);
   for (const key of ['operatorToken', 'clusterToken'] as const) {
     const { length } = config.text(key);
@@ -201,6 +202,19 @@ function checkTogether(config: Config): void {
 function isHost(text: string): boolean {
   const bare = text.replace(/^\[(.*)\]$/, '$1');
   return bare.includes(':') ? isIP(bare) === 6 : bare === text && /^[^\s,;[\]]+$/.test(text);
+}
+
+/** Every process needs ports of its own. */
+function checkProcesses(config: Config, refuse: Refuse): void {
+  const processes = config.number('processes');
+  if (processes === 1) return;
+  const roles = config.list('roles') as ('meta' | 'data' | 'session')[];
+  if (roles.includes('meta')) refuse('processes', '1 for a process with the role meta: metas run one by one');
+  const furthest = (processes - 1) * config.number('processPortStep');
+  for (const key of roles.flatMap((role) => [`${role}.port`, `${role}.httpPort`] as const)) {
+    if (config.number(key) + furthest > 65_535)
+      refuse(key, `at most ${65_535 - furthest} for ${processes} processes`);
+  }
 }
 
 /** `host:port`; an IPv6 host in brackets. */

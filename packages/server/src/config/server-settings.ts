@@ -42,6 +42,22 @@ export const SERVER_SETTINGS = {
     doc: 'Roles of this process. All three make a complete registry.',
     source: 'F196',
   },
+  processes: {
+    default: 1,
+    min: 1,
+    max: 64,
+    unit: 'count',
+    doc: 'Processes that `start` runs on this host, for the roles session and data: each has its own ports and uses one core.',
+    source: 'design 3',
+  },
+  processPortStep: {
+    default: 100,
+    min: 1,
+    max: 10_000,
+    unit: 'count',
+    doc: 'Distance between the ports of two of these processes: the second session listens on 9700 and 9703.',
+    source: 'design 3',
+  },
   bind: {
     default: '127.0.0.1',
     unit: 'host',
