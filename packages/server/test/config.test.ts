@@ -1,8 +1,12 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { copyLines } from '../src/cli/labelled-lines.ts';
+import { planProcesses } from '../src/cli/process-plan.ts';
 import { banner } from '../src/compose/banner.ts';
 import { makePlan } from '../src/compose/plan.ts';
 import { Secrets } from '../src/compose/secrets.ts';
@@ -193,3 +197,64 @@ describe('plan', () => {
     expect(made.roles[2].listen.port).not.toBe(made.roles[2].http.port);
   });
 });
+
+describe('several processes of one host', () => {
+  const load = (...sets: string[]) => loadConfig({ sets, env: NO_ENV });
+
+  it('get ports of their own, and everything else from the same command line', async () => {
+    const config = await load('roles=session', 'processes=3', 'session.port=7000', 'session.httpPort=0');
+    const [first, , third] = planProcesses(config, ['--zone', 'a']);
+    expect(first.name).toBe('session-1');
+    expect(third.name).toBe('session-3');
+    expect(third.command).toContain('--zone');
+    expect(third.command.slice(third.command.indexOf('a') + 1).filter((word) => word !== '--set')).toEqual([
+      'processes=1',
+      'log.level=info',
+      'log.format=json',
+      'session.port=7200',
+      'session.httpPort=0',
+    ]);
+  });
+
+  it('are refused for metas, and where a port would be too high', async () => {
+    await expect(load('processes=2')).rejects.toThrow(
+      'processes = 2 (from --set): it must be 1 for a process with',
+    );
+    await expect(load('roles=data', 'processes=64', 'processPortStep=1000')).rejects.toThrow(
+      'data.port = 9620 (from default): it must be at most 2535 for 64 processes',
+    );
+  });
+});
+
+describe('lines of several processes', () => {
+  it('carry the name, whatever chunks they come in', async () => {
+    const source = new PassThrough();
+    let out = '';
+    copyLines('data-2', source, { write: (text) => ((out += text), true), once: () => undefined });
+    for (const byte of Buffer.from('{"a":1}\nplain ä\n\nlast')) source.write(Buffer.of(byte));
+    source.end();
+    await once(source, 'end');
+    expect(out).toBe('{"process":"data-2","a":1}\ndata-2: plain ä\ndata-2: last\n');
+  });
+
+  it('wait for a slow reader, and are cut when they are too long', async () => {
+    const source = new PassThrough();
+    const written: string[] = [];
+    let drained = (): void => undefined;
+    copyLines('p', source, {
+      write: (text) => written.push(text) === 0,
+      once: (_event, listener) => (drained = listener),
+    });
+    source.write('x'.repeat(70_000));
+    await eventuallyTrue(() => written.length === 1);
+    expect(source.isPaused()).toBe(true);
+    expect(written[0]).toHaveLength(65_536 + 'p: \n'.length);
+    drained();
+    expect(source.isPaused()).toBe(false);
+  });
+});
+
+async function eventuallyTrue(condition: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 100 && !condition(); turn++) await new Promise((done) => setImmediate(done));
+  expect(condition()).toBe(true);
+}

@@ -167,8 +167,9 @@ it('each process is a member of its own, comes back when it is killed, and all e
       : line.split(': ')[0];
     expect(['session-1', 'session-2', 'supervisor'], line).toContain(named);
   }
-  const left = (await statusOf(meta.http))!.members.filter(({ role }) => role !== 'meta');
-  expect(left).toEqual([]);
+  const left = async (): Promise<boolean> =>
+    (await statusOf(meta.http))!.members.every(({ role }) => role === 'meta');
+  await eventually('all have left', left);
 });
 
 it('a process that cannot start ends all of them, with its reason and code 1', async () => {
