@@ -162,6 +162,9 @@ export class MetaLink implements ReplyHandler<BoltChannel> {
 
   /** Tells the leader that this node is gone for good, waits a bounded time for the answer, and stops. */
   async leave(): Promise<void> {
+    // A beat behind the goodbye would make it a member again.
+    this.#started = false;
+    this.#timer?.cancel();
     await this.#call(Leave, Leave.encode({ processId: this.#options.node().processId }));
     this.stop();
   }

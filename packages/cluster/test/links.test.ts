@@ -274,6 +274,7 @@ describe('link to the meta leader', () => {
     const own = link(['meta:1']);
     own.start();
     await clock.advance(100);
+    await clock.advance(100);
     const before = meta.beats.length;
     for (let i = 0; i < 1000; i++) {
       own.beatSoon();
@@ -300,9 +301,14 @@ describe('link to the meta leader', () => {
     await back;
     await clock.advance(1000);
     expect(meta.beats.at(-1)?.node.draining).toBe(false);
+    await clock.advance(100);
+    const before = meta.beats.length;
     const left = own.leave();
+    // A beat behind the goodbye would make it a member again.
+    own.beatSoon();
     await clock.advance(10);
     await left;
+    expect(meta.beats).toHaveLength(before);
     expect(Leave.decode(meta.seen(Leave.className)[0]).processId).toBe(node.processId);
   });
 
