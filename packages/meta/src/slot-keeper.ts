@@ -1,9 +1,9 @@
 /**
  * The slot table during one term: taken over from the last leader, changed by the allocator, written and published.
  *
- * A table is written to the store, fenced by the term, before any node hears of it. When the store does not answer while the
- * leadership is still valid by our own clock, the table is published all the same (fail-over must not wait for the store) and
- * written later; a refused write ends the term at once.
+ * No node hears of a table that is not in the store: a later leader, who goes on from what is stored, would take back leader epochs
+ * that were given (I2, I3). A write that fails is followed by another decision a moment later; one that is refused ends the term at
+ * once. A write replaces exactly what was there before: a write that was given up and arrives late replaces nothing.
  *
  * A leader that takes over a table listens for one lease before it changes anything: until then it does not know who lives.
  */
@@ -47,9 +47,11 @@ export interface KeeperHost {
   warmed(): void;
 }
 
-interface Made {
-  readonly table: SlotTable;
+/** What the allocator wants: tables in a row, maybe none. */
+interface Decision {
   readonly steps: readonly Arrangement[];
+  /** The data nodes as they were then: process ids by address. */
+  readonly processes: ReadonlyMap<string, string>;
 }
 
 /** The keeper of the table. */
@@ -64,14 +66,17 @@ export class SlotKeeper {
   readonly #startedMs: number;
   /** Process ids of the data nodes as of the last table: another id at the address means that its copies are gone. */
   readonly #processes = new Map<string, string>();
-  /** Addresses whose copies died with a former process and for which the allocator has not run since. */
-  readonly #fresh = new Set<string>();
+  /** Addresses whose copies died with a former process, with the present one, until a table takes that into account. */
+  readonly #fresh = new Map<string, string>();
   #firstDataMs = -1;
   /** Highest epoch of a table that a node knows. */
   #knownEpoch = 0;
   #arranging = false;
   #arrangeAgain = false;
+  /** The store lacks the table, or what it should say of processes, or the last write failed. */
   #unwritten = false;
+  /** What the next write replaces. */
+  #stored: 'absent' | number = 'absent';
   #closed = false;
   #settleTimer: Timer | null = null;
   #warmTimer: Timer | null = null;
@@ -93,6 +98,7 @@ export class SlotKeeper {
     if (doc === null) return [];
     const { config, table, nodes } = decodeTable(doc.value);
     checkConfig(config, this.#facts.config.slotConfig);
+    this.#stored = doc.version;
     this.table = table;
     this.reports.tableChanged(NO_SLOT_TABLE, table);
     for (const node of nodes) this.#processes.set(node.address, node.processId);
@@ -121,9 +127,9 @@ export class SlotKeeper {
   /** A data node's beat. */
   dataBeat({ node, tableEpoch, slotReports }: MessageOf<typeof Beat>, memberChanged: boolean): void {
     const { address, processId } = node;
-    const before = this.#processes.get(address);
-    if (before !== undefined && before !== processId && !this.#fresh.has(address)) {
-      this.#fresh.add(address);
+    const before = this.#fresh.get(address) ?? this.#processes.get(address);
+    if (before !== undefined && before !== processId) {
+      this.#fresh.set(address, processId);
       this.reports.forget(address);
     }
     if (this.#firstDataMs < 0) this.#firstDataMs = this.#ports.clock.monoMs();
@@ -179,12 +185,21 @@ export class SlotKeeper {
     return { ...tableBalance(this.table, input.nodes), stable: this.warm && tableStable(input) };
   }
 
-  /** Writes a table that could not be written when it was published. */
-  async rewrite(): Promise<void> {
-    if (!this.#unwritten || this.#arranging || this.#closed || !this.#ports.leading()) return;
-    if (this.table.epoch === 0) return;
-    this.#unwritten = false;
-    if ((await this.#write(this.table)) === 'failed') this.#unwritten = true;
+  /** Tries again what the store did not take. */
+  retry(): void {
+    if (this.#unwritten) this.arrangeSoon();
+  }
+
+  /**
+   * True if the table must not reach a data node yet: it would lead slots whose copies died with its former process, though another
+   * node may have a copy. It gets the next table, or this one when there is nobody else.
+   */
+  holdsBack(address: string): boolean {
+    if (!this.#fresh.has(address)) return false;
+    return this.table.slots.some(
+      ({ leader, followers }) =>
+        leader === address && followers.some((follower) => !this.#fresh.has(follower)),
+    );
   }
 
   /** Neither evicts nor moves until one lease after the start of the term. */
@@ -210,16 +225,17 @@ export class SlotKeeper {
     try {
       while (this.#arrangeAgain && !this.#closed) {
         this.#arrangeAgain = false;
-        const made = this.#decide();
-        if (made !== null) await this.#adopt(made);
+        const decision = this.#decide();
+        if (decision !== null && decision.steps.length > 0) await this.#adopt(decision);
+        else await this.#keep(decision);
       }
     } finally {
       this.#arranging = false;
     }
   }
 
-  /** The next table, or null. A fail-over and the refilling it makes necessary are answered as one. */
-  #decide(): Made | null {
+  /** The next table; null when there may be none. A fail-over and the refilling it makes necessary are answered as one. */
+  #decide(): Decision | null {
     if (!this.warm || !this.#ports.leading() || !this.#mayPlace()) return null;
     const steps: Arrangement[] = [];
     let input = this.allocatorInput();
@@ -231,18 +247,30 @@ export class SlotKeeper {
       if (next.kind !== 'fail-over') break;
       input = { ...input, table: next.table, nodes: input.nodes.map((node) => ({ ...node, fresh: false })) };
     }
-    if (this.#fresh.size > 0) this.#unwritten = true;
-    this.#settleProcesses();
-    const last = steps.at(-1);
-    return last === undefined ? null : { table: last.table, steps };
+    const heard = this.#host.data().filter((node) => node.heard);
+    return { steps, processes: new Map(heard.map(({ record }) => [record.address, record.processId])) };
   }
 
-  /** The allocator has taken note of which processes are there now. */
-  #settleProcesses(): void {
-    this.#fresh.clear();
-    for (const { record, heard } of this.#host.data()) {
-      if (heard) this.#processes.set(record.address, record.processId);
+  /** The table stays; the processes it is meant for may be others. */
+  async #keep(decision: Decision | null): Promise<void> {
+    if (decision !== null && this.#settle(decision)) {
+      this.#unwritten = true;
+      this.#host.tableChanged();
     }
+    if (this.#unwritten && this.table.epoch > 0 && this.#ports.leading())
+      this.#unwritten = (await this.#write(this.table)) === 'failed';
+  }
+
+  /** The table in force takes note of which processes are there now. True if one of them is new at its address. */
+  #settle({ processes }: Decision): boolean {
+    let fresh = false;
+    for (const [address, processId] of processes) {
+      this.#processes.set(address, processId);
+      if (this.#fresh.get(address) !== processId) continue;
+      this.#fresh.delete(address);
+      fresh = true;
+    }
+    return fresh;
   }
 
   /** The first placement waits for the data nodes that are expected, but not for ever. */
@@ -266,7 +294,9 @@ export class SlotKeeper {
     return false;
   }
 
-  async #adopt({ table, steps }: Made): Promise<void> {
+  async #adopt(decision: Decision): Promise<void> {
+    const { steps } = decision;
+    const { table } = steps[steps.length - 1];
     const { metrics, logger, leading, stepDown } = this.#ports;
     if (epochCounter(table.epoch) >= EPOCH_COUNTER_MAX) {
       logger.warn('meta: the epochs of this term are used up');
@@ -274,14 +304,16 @@ export class SlotKeeper {
       return;
     }
     const written = await this.#write(table);
-    if (this.#closed || !leading() || written === 'refused') return;
+    if (this.#closed || !leading()) return;
     this.#unwritten = written === 'failed';
+    if (written !== 'written') return;
     for (const { kind, moves } of steps) {
       metrics.tables.with(kind).value++;
       metrics.moves.with(kind).value += moves;
     }
     const moves = steps.map((step) => `${step.kind} ${step.moves}`).join(', ');
     logger.info('meta: slot table', { epoch: table.epoch, moves });
+    this.#settle(decision);
     this.#setTable(table);
     // Members and reports may have changed while the table was written.
     this.#arrangeAgain = true;
@@ -298,7 +330,9 @@ export class SlotKeeper {
     const nodes = this.#host.data().map(({ record }) => record);
     const text = encodeTable({ config: this.#facts.config.slotConfig, table, nodes });
     try {
-      await store.docs.put(TABLE_DOC, text, { expect: 'any', fence: { term: this.#facts.term } });
+      const fence = { term: this.#facts.term };
+      const { version } = await store.docs.put(TABLE_DOC, text, { expect: this.#stored, fence });
+      this.#stored = version;
       return 'written';
     } catch (error) {
       if (isStoreError(error, 'SR_STORE_FENCED')) {
@@ -307,7 +341,17 @@ export class SlotKeeper {
       }
       metrics.storeFailures.value++;
       logger.warn('meta: the slot table was not written, it will be', { error: errorText(error) });
+      if (isStoreError(error, 'SR_STORE_CONFLICT')) await this.#reread();
       return 'failed';
+    }
+  }
+
+  /** An earlier write arrived although it seemed to fail, or the store was restored: what is there now is what comes to be replaced. */
+  async #reread(): Promise<void> {
+    try {
+      this.#stored = (await this.#ports.store.docs.get(TABLE_DOC))?.version ?? 'absent';
+    } catch {
+      // The next write conflicts again.
     }
   }
 }

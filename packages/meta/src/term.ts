@@ -80,7 +80,7 @@ export class Term {
       every(clock, tickMs, () => this.#tick()),
       every(clock, weightPublishMs, () => this.#publishWeights()),
       every(clock, ARRANGE_MS, () => this.slots.arrangeSoon()),
-      every(clock, STORE_RETRY_MS, () => this.slots.rewrite()),
+      every(clock, STORE_RETRY_MS, () => this.slots.retry()),
     );
     this.slots.start();
     this.metadata.start();
@@ -168,6 +168,12 @@ export class Term {
     if (this.#ports.hub.linkOf(link.processId) !== null) return;
     this.members.closed(link.processId, this.#ports.clock.monoMs());
     this.#tick();
+  }
+
+  /** True if the table must not reach this node yet, see {@link SlotKeeper.holdsBack}. */
+  holdsBack(processId: string): boolean {
+    const record = this.members.get(processId)?.record;
+    return record?.role === 'data' && this.slots.holdsBack(record.address);
   }
 
   /** Members with the drain marks that meta adds. */

@@ -15,6 +15,8 @@ export interface ViewSource {
   readonly revision: number;
   readonly warm: boolean;
   records(): readonly NodeRecord[];
+  /** True if the table must not reach this process yet. */
+  holdsBack(processId: string): boolean;
 }
 
 /** The pusher. */
@@ -52,9 +54,9 @@ export class ViewPusher {
     const { table, revision, warm, term } = this.#source;
     const known = link.membersRevision;
     const withMembers = known !== revision && (warm || known <= 0 || known >= epochOf(term, 0));
-    const withTable = link.tableEpoch !== table.epoch;
+    const withTable = link.tableEpoch !== table.epoch && !this.#source.holdsBack(link.processId);
     const withDocs = link.docsRevision !== docs.revision && docs.revision > 0;
-    link.tableEpoch = table.epoch;
+    if (withTable) link.tableEpoch = table.epoch;
     if (withMembers) link.membersRevision = revision;
     if (withDocs) link.docsRevision = docs.revision;
     return {

@@ -473,16 +473,42 @@ describe('meta: the store is away', () => {
     expect(await meta.admin.getDoc('persistent/a')).not.toHaveProperty('stale');
   });
 
-  it('fails over although the store does not answer, while its lease is valid, and writes the table later', async () => {
+  it('no node hears of a table that is not stored; it fails over as soon as the store answers', async () => {
     const { meta, data } = await startSettled(3, { leaseTtlMs: 20_000 });
+    const before = meta.table();
     cluster.backend.setAvailable(false);
     data[0].kill();
-    await cluster.until(() => led(meta.table(), 'data-1:9621') === 0, 4000);
+    await cluster.clock.advance(5000);
     expect(meta.leader().isLeader).toBe(true);
+    for (const node of data.slice(1)) expect(node.link.view.table).toEqual(before);
     cluster.backend.setAvailable(true);
-    await cluster.clock.advance(2000);
+    await cluster.until(() => led(data[1].link.view.table, 'data-1:9621') === 0, 2000);
     const stored = JSON.parse((await meta.admin.getDoc('slot-table'))?.value ?? '{}') as { epoch: number };
     expect(stored.epoch).toBe(meta.table().epoch);
+  });
+
+  it('goes on when another table was stored than it thinks', async () => {
+    const { meta, data } = await startSettled(3);
+    const store = await cluster.store();
+    await store.docs.put('slot-table', 'written late', { expect: 'any' });
+    data[0].kill();
+    await cluster.until(() => led(meta.table(), 'data-1:9621') === 0, 6000);
+    const stored = JSON.parse((await store.docs.get('slot-table'))?.value ?? '{}') as { epoch: number };
+    expect(stored.epoch).toBe(meta.table().epoch);
+  });
+
+  it('a data node that restarted gets no table in which it leads while others have copies', async () => {
+    const { meta, data } = await startSettled(3);
+    const before = meta.table();
+    cluster.backend.setDelayMs(1000);
+    data[0].kill();
+    const again = cluster.node('data', 'data-1:9621');
+    await cluster.clock.advance(900);
+    expect(meta.table().epoch).toBe(before.epoch);
+    expect(meta.members('data').some(({ processId }) => processId === again.record.processId)).toBe(true);
+    expect(again.link.view.table.epoch).toBe(0);
+    await cluster.until(() => again.link.view.table.epoch > before.epoch, 3000);
+    expect(led(again.link.view.table, 'data-1:9621')).toBe(0);
   });
 
   it('starts without a store and leads when it comes', async () => {

@@ -208,7 +208,7 @@ export class BoltChannel<T = unknown> implements PendingOwner, WatchedChannel, F
     this.#fail(request, new RpcError('SR_RPC_TIMEOUT', this.remoteAddress));
   }
 
-  /** @internal called by the watch */
+  /** Asks for a sign of life: a peer that is there answers at once, and `lastReceivedMonoMs` moves. The watch calls it, too. */
   sendHeartbeat(): void {
     if (this.#connection.closed) return;
     this.#pending ??= new PendingTable();

@@ -25,7 +25,7 @@ import type { RegistrationStore } from './registration-store.ts';
 import type { SessionPublisher } from './registrations.ts';
 import type { SessionTunables } from './settings.ts';
 
-/** Wait before a leader that is still collecting is compared with again. */
+/** Wait before a leader that does not serve a slot yet is compared with again. */
 const RECHECK_MS = 250;
 
 /** What the comparison needs. */
@@ -62,7 +62,7 @@ export class AntiEntropy implements ReplyHandler<string> {
   /** Slots a listing is under way for. */
   readonly #listing = new Set<number>();
   readonly #interesting = new Set<number>();
-  /** Leaders that are still collecting what the sessions hold. */
+  /** Leaders that do not serve a slot yet. */
   readonly #collecting = new Set<string>();
   #recheck: Timer | null = null;
   readonly #listings: ReplyHandler<ListingRun>;
@@ -150,6 +150,8 @@ export class AntiEntropy implements ReplyHandler<string> {
     for (const { slot, code, publishersDiffer, interestsDiffer } of reply.slots) {
       if (code === AccessCode.moved || code === AccessCode.misMatch) {
         routing.tableIsOld();
+        // One of us has an old table. If it is the leader, no new one will come here to make us compare again.
+        this.#recheckSoon(leader);
         continue;
       }
       if (this.#ports.store.slots[slot] === undefined) continue;

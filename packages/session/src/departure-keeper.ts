@@ -49,13 +49,23 @@ export class DepartureKeeper {
     fault: boolean,
     publishers: ReadonlySet<SessionPublisher> | null,
   ): void {
-    const { clock, logger, settings, metrics } = this.#ports;
-    if (this.core.closed(clock.monoMs(), open, fault, clientAddress, publishers)) {
-      metrics.massCloses.value++;
-      const { holdMs } = settings;
-      logger.warn('many clients lost their connection together: their publishers are held', { open, holdMs });
-    }
+    const nowMs = this.#ports.clock.monoMs();
+    if (this.core.closed(nowMs, open, fault, clientAddress, publishers)) this.#noteMass(open);
     this.#arm();
+  }
+
+  /** A connection closed whose client had taken back all it had. `open`: connections that are still open. */
+  left(open: number): void {
+    if (!this.core.left(this.#ports.clock.monoMs(), open)) return;
+    this.#noteMass(open);
+    this.#arm();
+  }
+
+  #noteMass(open: number): void {
+    const { logger, settings, metrics } = this.#ports;
+    metrics.massCloses.value++;
+    const { holdMs } = settings;
+    logger.warn('many clients lost their connection together: their publishers are held', { open, holdMs });
   }
 
   /** A client closed that this session had sent away. */

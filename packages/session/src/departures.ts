@@ -80,24 +80,25 @@ export class Departures {
     clientAddress: string,
     publishers: ReadonlySet<SessionPublisher> | null,
   ): boolean {
-    const { massMin, massShare, windowMs, graceMs, holdMs } = this.#options;
+    const { windowMs, graceMs, holdMs } = this.#options;
     this.#expire(nowMs - windowMs);
     if (this.#closes.length - this.#from < CLOSES_MAX) this.#closes.push(nowMs);
-    const closes = this.#closes.length - this.#from;
-    const wasMass = this.mass(nowMs);
-    const isMass =
-      (closes >= massMin && closes >= massShare * (open + closes)) ||
-      (open === 0 && closes >= ALL_CLOSED_MIN);
-    const held = fault || wasMass || isMass;
+    const began = this.#crowd(nowMs, open);
+    const held = fault || this.mass(nowMs);
     if (publishers !== null && publishers.size > 0) {
       const dueMs = nowMs + (held ? holdMs : graceMs);
       (held ? this.#held : this.#graced).push({ clientAddress, publishers, closedMs: nowMs, dueMs, held });
     }
-    if (!isMass) return false;
-    this.#massUntilMs = nowMs + windowMs;
-    if (wasMass) return false;
-    this.#holdGraced();
-    return true;
+    return began;
+  }
+
+  /**
+   * A connection closed whose client had taken back all it had: no lost socket, but it may have been the last one open.
+   * @returns true if a mass close was recognised just now
+   */
+  left(nowMs: number, open: number): boolean {
+    this.#expire(nowMs - this.#options.windowMs);
+    return this.#crowd(nowMs, open);
   }
 
   /** A client closed that was sent away: its publishers stay for the hold, it is no sign of a fault. */
@@ -115,6 +116,20 @@ export class Departures {
   /** When {@link due} has something next; Infinity if nothing waits. */
   nextDueMs(): number {
     return Math.min(...[this.#graced, this.#held, this.#sent].map((line) => line[0]?.dueMs ?? Infinity));
+  }
+
+  /** Looks whether the closes of the window are a crowd, with `open` connections left; true if that is news. */
+  #crowd(nowMs: number, open: number): boolean {
+    const { massMin, massShare, windowMs } = this.#options;
+    const closes = this.#closes.length - this.#from;
+    const crowd =
+      (closes >= massMin && closes >= massShare * (open + closes)) ||
+      (open === 0 && closes >= ALL_CLOSED_MIN);
+    if (!crowd) return false;
+    const wasMass = this.mass(nowMs);
+    this.#massUntilMs = nowMs + windowMs;
+    if (!wasMass) this.#holdGraced();
+    return !wasMass;
   }
 
   /** The first of a crowd looked like single clients. */

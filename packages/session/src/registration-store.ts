@@ -48,7 +48,6 @@ export class RegistrationStore {
   readonly slots: readonly SlotState[];
   readonly counts: RegistrationCounts = { publishers: 0, subscribers: 0, watchers: 0 };
   readonly #slotCount: number;
-  readonly #hidden = new Set<SessionPublisher>();
 
   constructor(slotCount: number) {
     this.#slotCount = slotCount;
@@ -133,11 +132,10 @@ export class RegistrationStore {
     return publisher.service.publishers?.get(publisher.registerId) === publisher;
   }
 
-  /** Takes a publisher out of the digest: a data node holds a newer client version (see write-forwarder). */
+  /** Takes a publisher out of the digest: its client has registered anew elsewhere, or may have. */
   hide(publisher: SessionPublisher): void {
     if (publisher.hidden) return;
     publisher.hidden = true;
-    this.#hidden.add(publisher);
     const { service } = publisher;
     this.slots[service.slot].publishers.remove(
       service.hash,
@@ -145,20 +143,6 @@ export class RegistrationStore {
       publisher.version,
       publisher.stamp,
     );
-  }
-
-  /** Puts hidden publishers of these slots back into the digest and returns them: their data node may know nothing newer any more. */
-  unhide(inSlot: (slot: number) => boolean): SessionPublisher[] {
-    const shown: SessionPublisher[] = [];
-    for (const publisher of this.#hidden) {
-      const { service, registerId, version, stamp } = publisher;
-      if (!inSlot(service.slot)) continue;
-      this.#hidden.delete(publisher);
-      publisher.hidden = false;
-      this.slots[service.slot].publishers.add(service.hash, registerId, version, stamp);
-      shown.push(publisher);
-    }
-    return shown;
   }
 
   /** Ends the ownership of a closed connection; the publishers stay until the caller removes them. */
@@ -173,8 +157,7 @@ export class RegistrationStore {
   #forgetPublisher(publisher: SessionPublisher): void {
     const { service, connection } = publisher;
     this.counts.publishers--;
-    if (publisher.hidden) this.#hidden.delete(publisher);
-    else {
+    if (!publisher.hidden) {
       this.slots[service.slot].publishers.remove(
         service.hash,
         publisher.registerId,

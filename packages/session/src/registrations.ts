@@ -9,7 +9,7 @@ export interface SessionPublisher extends PublisherRecord {
   readonly service: ServiceEntry;
   /** Null once its connection closed: it stays listed for the grace or the hold. */
   connection: ClientConnection | null;
-  /** A data node holds a newer client version of this registerId: out of the digest until it is registered again. */
+  /** A data node holds something newer of this registerId: out of the digest until it is registered again, or its client shows itself. */
   hidden: boolean;
 }
 

@@ -100,8 +100,11 @@ export class SessionInspect {
     return out;
   }
 
+  /** Publishers of a service that count: not those whose clients have registered anew elsewhere. */
   publishers(dataInfoId: string): PublisherView[] {
-    return [...(this.#source.store.find(dataInfoId)?.publishers?.values() ?? [])].map(publisherView);
+    return [...(this.#source.store.find(dataInfoId)?.publishers?.values() ?? [])]
+      .filter((publisher) => !publisher.hidden)
+      .map(publisherView);
   }
 
   subscribers(dataInfoId: string): SubscriberView[] {

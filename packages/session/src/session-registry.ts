@@ -9,7 +9,6 @@ import {
   type HybridClock,
   parseScope,
   type Scope,
-  stampToMs,
 } from '@sofa-registry/model';
 import type { Clock } from '@sofa-registry/runtime';
 import type { BaseRegister, PublisherRegister, SubscriberRegister } from '@sofa-registry/wire';
@@ -31,8 +30,10 @@ import type { WriteForwarder } from './write/write-forwarder.ts';
 export const BLOCKED_ATTRIBUTE = '!Blocked';
 /** Longest registerId, in UTF-16 units; official ones have 36. */
 export const REGISTER_ID_UNITS_MAX = 1024;
-/** A registration counts as sent just now for so long. */
-const FRESH_MS = 5000;
+/** A client that sent anything so lately is here: what was refused is most likely its newest registration. */
+const SPOKE_MS = 300;
+/** Wait before a registration that no stamp of ours can outdo is tried again. */
+const UNREACHABLE_RETRY_MS = 60_000;
 const EVENT_UNREGISTER = 'UNREGISTER';
 const EVENT_REGISTER = 'REGISTER';
 
@@ -56,8 +57,11 @@ export interface RegistryParts {
 /** The registrations of one session. */
 export class SessionRegistry {
   readonly #parts: RegistryParts;
-  /** Hidden registrations whose client may have moved on, with the stamp that hid them. No more than there are publishers. */
-  readonly #silent = new Map<SessionPublisher, number>();
+  /**
+   * Hidden registrations whose client may have moved on, with the monotonic ms after which a byte of it proves that it has not. No
+   * more than there are publishers.
+   */
+  readonly #doubtful = new Map<SessionPublisher, number>();
 
   constructor(parts: RegistryParts) {
     this.#parts = parts;
@@ -322,39 +326,43 @@ export class SessionRegistry {
   }
 
   /**
-   * A data leader holds a newer record. By client version: the registration here is history, it leaves the digest. By
-   * stamp alone: clock skew; it is stamped anew while its client is connected (design section 4).
+   * A data leader holds something newer than this write. A newer client version: the registration here is history. A newer stamp
+   * alone: the client has registered elsewhere since, or clocks differ. No clock can tell, the client can: it is asked. Until it
+   * answers the registration counts for nothing, for a client that moved on may have left this end half open.
    */
   stale(write: PendingWrite, version: number, stamp: number): void {
-    const { store, stamps } = this.#parts;
+    const { clock, store, stamps } = this.#parts;
     const reachable = stamps.observe(stamp);
     const publisher = store.find(write.dataInfoId)?.publishers?.get(write.registerId);
     if (publisher === undefined || publisher.version !== write.version || publisher.stamp !== write.stamp)
       return;
-    // A stamp that the clock refuses (a day ahead) cannot be outrun either; trying would never end.
-    if (version > publisher.version || !reachable) {
+    if (version > publisher.version) {
       store.hide(publisher);
       return;
     }
-    if (publisher.connection === null) return;
-    if (this.#fresh(publisher) || this.#spokeSince(publisher.connection, stamp)) {
+    const { connection } = publisher;
+    if (connection === null) return;
+    const nowMs = clock.monoMs();
+    // What was removed is this very registration, after our lease: nobody else has it.
+    const own = stamp === publisher.stamp;
+    if (reachable && (own || nowMs - connection.channel.lastReceivedMonoMs < SPOKE_MS)) {
       this.#restamp(publisher);
       return;
     }
-    // An old registration of a connection that has been silent since the newer one was made: the client may have moved there and
-    // left this end half open. It must not take the publisher back unless the client shows that it is here.
     store.hide(publisher);
-    this.#silent.set(publisher, stamp);
+    // A stamp that the clock refuses (a day ahead) cannot be outrun: not before whoever made it is gone.
+    this.#doubtful.set(publisher, reachable ? nowMs : nowMs + UNREACHABLE_RETRY_MS);
+    connection.channel.sendHeartbeat();
   }
 
   /** Looks whether clients of doubtful registrations have shown themselves; call it now and then. */
-  recheckSilent(): void {
-    for (const [publisher, stamp] of this.#silent) {
+  recheckDoubtful(): void {
+    for (const [publisher, sinceMs] of this.#doubtful) {
       const { connection } = publisher;
-      if (connection === null || !publisher.hidden || !this.#parts.store.holds(publisher)) {
-        this.#silent.delete(publisher);
-      } else if (this.#spokeSince(connection, stamp)) {
-        this.#silent.delete(publisher);
+      if (connection === null || !this.#parts.store.holds(publisher)) {
+        this.#doubtful.delete(publisher);
+      } else if (connection.channel.lastReceivedMonoMs > sinceMs) {
+        this.#doubtful.delete(publisher);
         this.#restamp(publisher);
       }
     }
@@ -366,18 +374,6 @@ export class SessionRegistry {
     const renewed: SessionPublisher = { ...publisher, stamp: stamps.next(), hidden: false };
     store.putPublisher(renewed);
     forwarder.publish(renewed);
-  }
-
-  /** True if the client sent this registration a moment ago, whatever other sessions' clocks say. */
-  #fresh(publisher: SessionPublisher): boolean {
-    return this.#parts.clock.wallMs() - stampToMs(publisher.stamp) < FRESH_MS;
-  }
-
-  /** True if bytes of the client arrived after a registration with `stamp` was accepted elsewhere. */
-  #spokeSince(connection: ClientConnection, stamp: number): boolean {
-    const { clock } = this.#parts;
-    const silentMs = clock.monoMs() - connection.channel.lastReceivedMonoMs;
-    return clock.wallMs() - silentMs > stampToMs(stamp);
   }
 
   #check(message: BaseRegister, versionNeeded: boolean): Verdict {

@@ -370,17 +370,16 @@ export class SessionServer {
     const publishers = this.#registry.connectionClosed(connection);
     // While we stop, closes are our doing: data nodes keep the publishers until they are registered elsewhere or the lease ends.
     const sentAway = this.#balancer.takeLeft(connection);
-    if (this.#phase !== 'serving' || saidGoodbye) return;
-    if (sentAway) {
-      this.#departures.sentAway(connection.address, publishers);
-      return;
-    }
-    this.#departures.closed(connection.address, this.#door.connections.size, this.#gate.closed, publishers);
+    if (this.#phase !== 'serving') return;
+    const open = this.#door.connections.size;
+    if (saidGoodbye) this.#departures.left(open);
+    else if (sentAway) this.#departures.sentAway(connection.address, publishers);
+    else this.#departures.closed(connection.address, open, this.#gate.closed, publishers);
   }
 
   #chores(): void {
     const nowMs = this.#ports.clock.monoMs();
-    this.#registry.recheckSilent();
+    this.#registry.recheckDoubtful();
     this.#door.sweep();
     this.#engine.sweepSlow();
     this.#checkGate(nowMs);

@@ -33,6 +33,19 @@ describe('departures', () => {
     expect(core.due(10_100)).toHaveLength(9);
   });
 
+  it('a client that had taken back all it had does not count, but its close may show that no connection is left', () => {
+    const core = departures();
+    expect(core.closed(0, 2, false, 'a', publishers())).toBe(false);
+    expect(core.left(1, 2)).toBe(false);
+    expect(core.closed(1, 1, false, 'b', publishers())).toBe(false);
+    expect(core.left(2, 0)).toBe(true);
+    expect(core.due(5000)).toEqual([]);
+    const alone = departures();
+    expect(alone.left(0, 0)).toBe(false);
+    expect(alone.closed(0, 0, false, 'c', publishers())).toBe(false);
+    expect(alone.due(500)).toHaveLength(1);
+  });
+
   it('does not call nine closes, or a small share, a crowd', () => {
     const few = departures();
     for (let i = 0; i < 9; i++) few.closed(0, 1, false, 'c', publishers());

@@ -87,7 +87,6 @@ export class DataSide {
     const { view } = this.#side.meta;
     if (changed.table || changed.members) this.links.sync(view.members, view.table);
     if (!changed.table) return;
-    this.#showHidden(() => true);
     this.forwarder.reroute();
     this.subscriptions.wake();
     this.antiEntropy.compareAll();
@@ -111,16 +110,9 @@ export class DataSide {
     stamps.observe(reply.clock);
     if (reply.tableEpoch > meta.view.table.epoch) meta.beatSoon();
     ports.logger.info('data link up', { peer: link.address });
-    const { slots } = meta.view.table;
-    this.#showHidden((slot) => slots[slot]?.leader === link.address);
     this.forwarder.wake();
     this.subscriptions.wake();
     this.antiEntropy.compare(link.address);
-  }
-
-  /** What a leader refused as older than its own is offered again: another leader, or the same one started anew, may lack it. */
-  #showHidden(inSlot: (slot: number) => boolean): void {
-    for (const publisher of this.#side.store.unhide(inSlot)) this.forwarder.publish(publisher);
   }
 
   #message(link: PeerLink, channel: BoltChannel, frame: Frame): void {

@@ -1,5 +1,5 @@
 /** Invariants of the cluster itself, read from the nodes' own views (reference/data-and-slots.md 18.4). */
-import type { SlotTable } from '@sofa-registry/model';
+import { compareRegisterVersion, type SlotTable } from '@sofa-registry/model';
 import { dataOf, metaOf, sessionOf, type SimCluster, type SimNode } from './sim-cluster.ts';
 
 /** What the checks need. */
@@ -239,10 +239,7 @@ export class ClusterChecks {
       for (const address of [slot.leader, ...slot.followers]) {
         const node = nodes.get(address);
         const datum = node === undefined ? null : (dataOf(node)?.inspect.datum(dataInfoId) ?? null);
-        const have = (datum?.publishers ?? [])
-          .map((p) => `${p.registerId.slice(0, 8)}@${p.version}/${p.stamp}`)
-          .sort()
-          .join(' ');
+        const have = recordsText(new Map((datum?.publishers ?? []).map((p) => [p.registerId, p])));
         if (have !== want)
           wrong.push(
             `${dataInfoId.split('#')[0]} at ${address}${address === slot.leader ? '' : ' (follower)'} is ${have || 'empty'}, sessions hold ${want || 'nothing'}`,
@@ -252,21 +249,31 @@ export class ClusterChecks {
     return wrong;
   }
 
+  /** The newest of each registration: the session that a client left, or that lost it half open, may keep an older one for a while. */
   #fromSessions(): Map<string, string> {
-    const found = new Map<string, string[]>();
+    const found = new Map<string, Map<string, { version: number; stamp: number }>>();
     for (const node of this.#cluster.up('session')) {
       const inspect = sessionOf(node)?.inspect;
       if (inspect === undefined) continue;
       for (const dataInfoId of inspect.dataInfoIds()) {
-        for (const p of inspect.publishers(dataInfoId)) {
-          const list = found.get(dataInfoId) ?? [];
-          list.push(`${p.registerId.slice(0, 8)}@${p.version}/${p.stamp}`);
-          found.set(dataInfoId, list);
+        for (const { registerId, version, stamp } of inspect.publishers(dataInfoId)) {
+          let newest = found.get(dataInfoId);
+          if (newest === undefined) found.set(dataInfoId, (newest = new Map()));
+          const known = newest.get(registerId);
+          if (known === undefined || compareRegisterVersion(version, stamp, known.version, known.stamp) > 0)
+            newest.set(registerId, { version, stamp });
         }
       }
     }
-    return new Map([...found].map(([id, list]) => [id, list.sort().join(' ')]));
+    return new Map([...found].map(([id, newest]) => [id, recordsText(newest)]));
   }
+}
+
+function recordsText(records: ReadonlyMap<string, { version: number; stamp: number }>): string {
+  return [...records]
+    .map(([registerId, { version, stamp }]) => `${registerId.slice(0, 8)}@${version}/${stamp}`)
+    .sort()
+    .join(' ');
 }
 
 function tableOf(node: SimNode): SlotTable | null {

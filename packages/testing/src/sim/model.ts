@@ -279,7 +279,7 @@ export class SimModel implements ModelClientEvents {
     const torn = this.#world.torn(session);
     for (const [key, revision] of shown) {
       const old = earlier.get(key);
-      if (old !== undefined && old > revision && !torn)
+      if (old !== undefined && old > revision && !torn && !this.#mayBeOld(key, state, nowMs))
         this.#world.violated('I9', `${where}: ${key} went from revision ${old} to ${revision}`);
       if (old === undefined) {
         if (!moved && !torn && state.gone.has(key) && !this.#world.dataAtRisk())
@@ -463,6 +463,13 @@ export class SimModel implements ModelClientEvents {
       'I6',
       `${where}: ${kind} list, ${key} (of ${owner.name} at ${owner.session || 'no session'}) is missing; before: v${before?.version} ${before === null ? '' : viewText(before)}`,
     );
+  }
+
+  /** When copies may be lost together with its session, an old copy may know of a publisher best: as it was, or not at all. */
+  #mayBeOld(key: string, state: SubscriptionState, nowMs: number): boolean {
+    if (!this.#world.dataAtRisk()) return false;
+    const sinceMs = Math.max(state.shownSinceMs.get(key) ?? 0, nowMs - STALE_MS_MAX);
+    return this.#publishers.get(key)?.presence.excusedWithin(sinceMs, nowMs) ?? true;
   }
 
   /** What its owner took back while it was cut off may still be registered, and withdrawn, when it is back. */
