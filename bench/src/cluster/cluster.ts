@@ -47,6 +47,10 @@ export interface ClusterOptions {
   readonly env?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** `--set` values of all processes. */
   readonly sets?: readonly string[];
+  /** False: no fault proxies, nodes reach one another directly. Default true. */
+  readonly proxied?: boolean;
+  /** Options of Node for the processes of a role. */
+  readonly nodeOptions?: Readonly<Partial<Record<Role, readonly string[]>>>;
 }
 
 /** A meta that says that it leads. */
@@ -290,13 +294,17 @@ export class Cluster {
       .join('\n');
   }
 
+  get #proxied(): boolean {
+    return this.#options.proxied ?? true;
+  }
+
   async #add(name: string, role: Role): Promise<ClusterNode> {
     const [port, httpPort] = await stablePorts(HOST, 2);
     return this.#spawn(name, role, { port, httpPort });
   }
 
   async #spawn(name: string, role: Role, ports: RolePorts): Promise<ClusterNode> {
-    const proxied = role !== 'session';
+    const proxied = this.#proxied && role !== 'session';
     const proxy = proxied ? await inFrontOf(ports.port) : null;
     const httpProxy = proxied ? await inFrontOf(ports.httpPort) : null;
     const bare = {
@@ -315,7 +323,7 @@ export class Cluster {
   #process({ name, role, ports, proxy }: Omit<ClusterNode, 'process' | 'up'>): RegistryProcess {
     const meta = { port: this.#metas[0].port, httpPort: 0 };
     const sets = [
-      `metas=${this.#metas.map(({ port }) => `${PROXY_HOST}:${port}`).join(',')}`,
+      `metas=${this.#metas.map(({ port }) => `${this.#proxied ? PROXY_HOST : HOST}:${port}`).join(',')}`,
       `store=${this.#options.store ?? `sqlite:${this.#options.dir}/meta`}`,
       `dataDir=${this.#options.dir}`,
       ...(proxy === null ? [] : [`advertise=${PROXY_HOST}`]),
@@ -323,6 +331,7 @@ export class Cluster {
     ];
     return RegistryProcess.spawn({
       roles: [role],
+      nodeOptions: this.#options.nodeOptions?.[role],
       ports: { meta, data: meta, session: meta, [role]: ports },
       sets,
       env: this.#options.env?.[name],

@@ -81,7 +81,10 @@ export class DataNode implements BoltHandler<Link> {
         handOver: (slot, oldLeader) => this.#follower.handOver(slot, oldLeader),
         tableApplied: () => this.#tableApplied(),
       },
-      (slot) => this.#follower.copyComplete(slot),
+      {
+        copyComplete: (slot) => this.#follower.copyComplete(slot),
+        copyInStep: (slot) => this.#follower.copyInStep(slot),
+      },
     );
     this.#feeds = new ReplicaFeeds(state, this.board);
     this.#source = new ReplicaSource(state, this.#feeds);

@@ -172,6 +172,12 @@ export class DataMetrics {
     LATENCY_BUCKETS_MS,
     'F150',
   );
+  readonly replicaLagMs = this.set.histogram(
+    'replica_lag_ms',
+    'From a change at the leader to its being applied here, as far as both clocks agree',
+    LATENCY_BUCKETS_MS,
+    'F152',
+  );
   readonly #limits = this.set.counterVec('limit_hits_total', 'Limits of the settings that were hit', [
     'limit',
   ]);

@@ -3,6 +3,7 @@
  * new leader for the old one's last changes (wire: replica-follow, replica-ops).
  */
 import { PeerLink, type PeerLinkEvents } from '@sofa-registry/cluster';
+import { stampToMs } from '@sofa-registry/model';
 import type { BoltChannel, ReplyHandler, Timer } from '@sofa-registry/runtime';
 import {
   AccessCode,
@@ -111,6 +112,16 @@ export class ReplicaFollower implements PeerLinkEvents {
     if (!slot.complete || following === undefined) return false;
     const { copyStaleMs } = this.#state.tunables;
     return following.attached || this.#state.nowMs() - following.attachedMs < copyStaleMs;
+  }
+
+  /**
+   * True if the copy may be given the leadership by a planned move: complete, and fed by its leader unless that one cannot be reached.
+   * Between a move and the new leader's first answer it is not: it could not take the last changes over.
+   */
+  copyInStep(slot: HeldSlot): boolean {
+    const following = this.#following.get(slot.id);
+    if (following === undefined || !this.copyComplete(slot)) return false;
+    return following.attached || this.#peers.get(following.address)?.link.up !== true;
   }
 
   /** A slot was promoted here and its old leader lives: ask it for the rest. False if it cannot be asked. */
@@ -232,16 +243,20 @@ export class ReplicaFollower implements PeerLinkEvents {
 
   #followed(asked: readonly Following[], reply: MessageOf<typeof FollowReply>): void {
     this.#state.observe(reply.clock);
-    if (reply.tableEpoch > this.#state.tableEpoch) this.#state.cluster.beatSoon();
+    let news = reply.tableEpoch > this.#state.tableEpoch;
     for (let i = 0; i < asked.length; i++) {
       const following = asked[i];
       const answer = reply.slots[i];
       following.asked = false;
       if (this.#following.get(following.slot.id) !== following || answer?.slot !== following.slot.id)
         continue;
-      if (answer.code === AccessCode.accept) this.#attach(following, answer);
-      else this.#retryLater();
+      if (answer.code === AccessCode.accept) {
+        this.#attach(following, answer);
+        news = true;
+      } else this.#retryLater();
     }
+    // Meta plans with copies that are fed.
+    if (news) this.#state.cluster.beatSoon();
   }
 
   #attach(following: Following, answer: MessageOf<typeof FollowReply>['slots'][number]): void {
@@ -346,10 +361,19 @@ export class ReplicaFollower implements PeerLinkEvents {
       this.#detach(following);
       return;
     }
-    for (let i = store.sequence + 1 - first; i < ops.length; i++) {
+    const from = store.sequence + 1 - first;
+    for (let i = from; i < ops.length; i++) {
       this.#apply(store, ops[i], ops[i].datumVersion);
       store.sequence = first + i;
     }
+    if (from < ops.length) this.#measureLag(ops[from]);
+  }
+
+  /** How old the oldest operation of a run is. Only a visible change has a datum version of its own time, later than its record's. */
+  #measureLag({ record, datumVersion }: ReplicaOp): void {
+    if (record === null || datumVersion <= record.stamp) return;
+    const lagMs = this.#state.ports.clock.wallMs() - stampToMs(datumVersion);
+    this.#state.metrics.replicaLagMs.observe(Math.max(0, lagMs));
   }
 
   /** Operations of the old leader while this node already leads: they are merged like writes, with its versions where they fit. */

@@ -21,22 +21,27 @@ export interface SlotEvents {
   tableApplied(): void;
 }
 
-/** Whether a follower's copy still counts as complete. */
-export type CopyCheck = (slot: HeldSlot) => boolean;
+/** What the board asks about followed copies. */
+export interface CopyChecks {
+  /** The copy still counts as complete. */
+  copyComplete(slot: HeldSlot): boolean;
+  /** It may be given the leadership by a planned move. */
+  copyInStep(slot: HeldSlot): boolean;
+}
 
 /** The board. */
 export class SlotBoard {
   readonly #state: NodeState;
   readonly #events: SlotEvents;
-  readonly #copyComplete: CopyCheck;
+  readonly #copies: CopyChecks;
   #sessions: ReadonlySet<string> | null = null;
   /** Sessions that were listed or connected and are no more, until when they may still come back (monotonic ms). */
   readonly #departed = new Map<string, number>();
 
-  constructor(state: NodeState, events: SlotEvents, copyComplete: CopyCheck) {
+  constructor(state: NodeState, events: SlotEvents, copies: CopyChecks) {
     this.#state = state;
     this.#events = events;
-    this.#copyComplete = copyComplete;
+    this.#copies = copies;
   }
 
   /** Sessions that may hold publishers. */
@@ -132,7 +137,7 @@ export class SlotBoard {
         role: roleCode(slot),
         leaderEpoch: slot.leaderEpoch,
         sequence: slot.store.sequence,
-        complete: slot.role === 'leader' ? slot.readable && !slot.partial : this.#copyComplete(slot),
+        complete: slot.role === 'leader' ? slot.readable && !slot.partial : this.#copies.copyInStep(slot),
       });
     }
     return reports;
@@ -162,7 +167,7 @@ export class SlotBoard {
     if (!samePeriod) {
       // Led before under another epoch: others led in between, so the copy may have gaps.
       if (slot.role === 'leader') this.#events.closed(slot);
-      const complete = slot.role === 'follower' && this.#copyComplete(slot);
+      const complete = slot.role === 'follower' && this.#copies.copyComplete(slot);
       const promoted = slot.role === 'follower';
       slot.store ??= state.newStore(slot.id);
       slot.handOverStream = slot.store.stream;
