@@ -1,6 +1,6 @@
 /**
- * Requests that wait for their slot: until a slot opens or a table arrives, or until their time is up (issue: reads of a
- * migrating slot are held back instead of refused). Bounded in number and time.
+ * Requests that wait for their slot: until a slot opens or a table arrives, or until their time is up. Reads of a migrating slot
+ * are held back here instead of refused. Bounded in number and time.
  */
 import type { Clock, Timer } from '@sofa-registry/runtime';
 import type { Link } from './link.ts';

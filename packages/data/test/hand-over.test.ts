@@ -1,6 +1,6 @@
 /**
- * A planned hand-over refuses nothing, in whatever order the old leader, the new leader and the session hear of it (issue: 0 refused
- * reads, 0 lost writes): the new leader lets what comes too early wait, the old one passes on what comes too late.
+ * A planned hand-over refuses nothing, in whatever order the old leader, the new leader and the session hear of it (F139, F181): the
+ * new leader lets what comes too early wait, the old one passes on what comes too late.
  */
 import { AccessCode, Fetch, FetchReply, WriteBatch, WriteReply } from '@sofa-registry/wire';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-/** Followers, promotion, demotion, hand-over (issue parts: replication, life of a slot). */
+/** Followers, promotion, demotion, hand-over (F137, F138, F152). */
 import { AccessCode, UpdateKind, WriteOp } from '@sofa-registry/wire';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { DataNode, DataTunables } from '../src/index.ts';

@@ -30,7 +30,9 @@ import { Refusals } from './refusals.ts';
 import { RegistrationStore } from './registration-store.ts';
 import { RestartGate } from './restart-gate.ts';
 import { SessionBalancer } from './session-balancer.ts';
+import { addSessionGauges } from './session-gauges.ts';
 import { SessionInspect } from './session-inspect.ts';
+import { SessionLeaver } from './session-leaver.ts';
 import { SessionRegistry } from './session-registry.ts';
 import { type SessionConfig, type SessionTunables, tunablesOf } from './settings.ts';
 import { TokenBucket } from './token-bucket.ts';
@@ -48,7 +50,7 @@ export interface SessionPorts {
   readonly compressor?: Compressor;
 }
 
-/** Document by which an operator ends holds: groups separated by commas, or `*` (issue: override per group). */
+/** Document by which an operator ends holds: groups separated by commas, or `*`. */
 export const RELEASE_HOLD_KEY = 'operator/release-hold';
 
 /** Longest wait for the links to all leaders before the client port opens all the same. */
@@ -57,12 +59,6 @@ const LINKS_WAIT_MS = 5000;
 const LINKS_POLL_MS = 5;
 /** Period of the small chores: SDK silence, restart gate, operator override. */
 const CHORE_MS = 250;
-/** Share of `drainMs` over which clients are sent away; the rest is for those that come back once more. */
-const DRAIN_SPREAD_SHARE = 0.6;
-/** An official client that was disconnected has chosen its next session after so long (wire 4.1), ms. */
-const RETURN_MS = 1000;
-/** How often a stopping session looks at its clients. */
-const DRAIN_STEP_MS = 50;
 /** Longest wait for meta's answer and for the last writes while stopping. */
 const STOP_WAIT_MS = 1000;
 
@@ -86,6 +82,7 @@ export class SessionServer {
   readonly #registry: SessionRegistry;
   readonly #departures: DepartureKeeper;
   readonly #balancer: SessionBalancer;
+  readonly #leaver: SessionLeaver;
   readonly #gate: RestartGate;
   readonly #pushSwitch = new PushSwitch();
   readonly #refusals = new Refusals();
@@ -141,7 +138,16 @@ export class SessionServer {
     this.#context = this.#makeContext();
     this.inspect = this.#makeInspect();
     this.#balancer = this.#makeBalancer();
-    this.#addGauges();
+    this.#leaver = new SessionLeaver(clock, this.#door, this.#data.forwarder);
+    addSessionGauges(this.#metrics.set, {
+      counts: this.#store.counts,
+      connections: this.#door.connections,
+      data: this.#data,
+      engine: this.#engine,
+      departures: this.#departures.core,
+      metadata: this.#metadata.core,
+      held: () => this.inspect.held().length,
+    });
   }
 
   /** `host:port` clients use; '' before the start. */
@@ -198,13 +204,18 @@ export class SessionServer {
     logger.info('session serves clients', { address: this.#address, zone: this.#zone });
   }
 
-  /** Leaves in good order: clients move elsewhere, their publishers stay listed meanwhile (session.md 9). */
+  /** Leaves in good order: off the list first, then clients move elsewhere and stay listed meanwhile (session.md 9). */
   async stop(): Promise<void> {
     if (this.#stopping()) return;
     const serving = this.#phase === 'serving';
     this.#phase = 'draining';
     this.#stopped.abort();
-    if (serving) await this.#drain();
+    if (serving) {
+      await this.#within(this.#meta.drain(true), STOP_WAIT_MS);
+      const others = this.#otherSessions();
+      await this.#leaver.sendClientsAway(others, others.length === 0 ? 0 : this.#settings.drainMs);
+      await this.#leaver.flushWrites(STOP_WAIT_MS);
+    }
     await this.#listener?.close();
     this.#close('session stops');
     await this.#within(this.#meta.leave(), STOP_WAIT_MS);
@@ -229,57 +240,6 @@ export class SessionServer {
     void this.#listener?.close();
     this.#close('killed');
     this.#teardown();
-  }
-
-  /**
-   * Off the list first, then the clients: SDKs are asked, official ones disconnected one after the other. The port stays open to the
-   * end: an official client whose list still names us may come back, and a refused connection would make it sleep for up to 5 s
-   * (wire 3.2), while one that is closed makes it try the next session at once.
-   */
-  async #drain(): Promise<void> {
-    const { clock } = this.#ports;
-    await this.#within(this.#meta.drain(true), STOP_WAIT_MS);
-    const others = this.#otherSessions();
-    const drainMs = others.length === 0 ? 0 : this.#settings.drainMs;
-    const beganMs = clock.monoMs();
-    const spreadMs = drainMs * DRAIN_SPREAD_SHARE;
-    const known = new Set(this.#door.connections.values());
-    const official = [...known].filter(({ sdk }) => sdk === null);
-    for (const client of this.#door.sdkConnections)
-      this.#door.sendAway(client, spreadMs, 'session stops', others);
-    let at = 0;
-    let endedMs = -Infinity;
-    while (clock.monoMs() < beganMs + drainMs) {
-      const nowMs = clock.monoMs();
-      const share = Math.min(1, (nowMs - beganMs) / spreadMs);
-      for (const until = Math.ceil(official.length * share); at < until; at++) {
-        official[at].channel.end();
-        endedMs = nowMs;
-      }
-      if (this.#sendBack(known, others)) endedMs = nowMs;
-      if (this.#door.connections.size === 0 && nowMs >= endedMs + RETURN_MS) break;
-      await this.#sleep(Math.min(DRAIN_STEP_MS, drainMs));
-    }
-    const flushUntilMs = clock.monoMs() + STOP_WAIT_MS;
-    const { forwarder } = this.#data;
-    forwarder.flush();
-    while (forwarder.queue.size > 0 && clock.monoMs() < flushUntilMs) await this.#sleep(10);
-  }
-
-  /** Clients that came although we are leaving go at once. @returns true if an official one was among them */
-  #sendBack(known: Set<ClientConnection>, others: readonly string[]): boolean {
-    let ended = false;
-    for (const client of this.#door.connections.values()) {
-      if (known.has(client)) continue;
-      known.add(client);
-      if (client.sdk !== null) {
-        this.#door.sendAway(client, 0, 'session stops', others);
-        continue;
-      }
-      client.channel.end();
-      ended = true;
-    }
-    return ended;
   }
 
   #close(reason: string): void {
@@ -548,63 +508,5 @@ export class SessionServer {
       ready: false,
       waitingFor: waitingFor === '' ? `data leaders ${this.#data.missingLeaders().join(',')}` : waitingFor,
     };
-  }
-
-  #addGauges(): void {
-    const { set } = this.#metrics;
-    const { counts } = this.#store;
-    set.gauge('publishers', 'Publishers held', () => counts.publishers, 'F251');
-    set.gauge('subscribers', 'Subscribers held', () => counts.subscribers, 'F251');
-    set.gauge('watchers', 'Watchers held', () => counts.watchers, 'F251');
-    set.gauge('connections', 'Client connections', () => this.#door.connections.size, 'F251');
-    set.gauge(
-      'watched_lists',
-      'Lists cached because somebody subscribes',
-      () => this.#data.subscriptions.watched,
-    );
-    set.gauge(
-      'fetch_waiting',
-      'Lists that wait for their data leader',
-      () => this.#data.subscriptions.waiting,
-    );
-    set.gauge(
-      'write_pending',
-      'Writes not yet acknowledged by a data leader',
-      () => this.#data.forwarder.queue.size,
-    );
-    set.gauge('push_in_flight', 'Pushes not yet acknowledged', () => this.#engine.inFlight);
-    set.gauge(
-      'push_in_flight_bytes',
-      'Bytes of pushes not yet acknowledged',
-      () => this.#engine.inFlightBytes,
-    );
-    set.gauge('push_lagging', 'Subscribers left to the scan', () => this.#engine.laggingCount);
-    set.gauge('push_gated', 'First pushes that wait for the end of a restart', () => this.#engine.gatedCount);
-    set.gauge(
-      'slow_connections',
-      'Connections that wait until their socket has drained',
-      () => this.#engine.slowCount,
-    );
-    set.gauge('push_lag_ms', 'Smoothed delay of deferred work', () => this.#engine.lagMs);
-    set.gauge(
-      'departures_held',
-      'Closed connections whose publishers are still listed',
-      () => this.#departures.core.size,
-    );
-    set.gauge('held_lists', 'Lists held at their last good state', () => this.inspect.held().length, 'I6');
-    set.gauge('revisions', 'Application revisions cached', () => this.#metadata.core.size, 'F235');
-    set.gauge(
-      'revisions_waiting',
-      'Application revisions that meta does not have yet',
-      () => this.#metadata.core.waiting,
-      'F235',
-    );
-    set.gauge(
-      'app_services',
-      'Services of the application index',
-      () => this.#metadata.core.services,
-      'F235',
-    );
-    set.gauge('data_links', 'Links to data nodes that are up', () => this.#data.links.up().length);
   }
 }
