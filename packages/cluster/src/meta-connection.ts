@@ -25,6 +25,8 @@ import type { ClusterPorts } from './ports.ts';
 export interface MetaConnectionEvents {
   /** A channel to `address` is open. */
   opened(channel: BoltChannel, address: string): void;
+  /** No connection to `address` could be made; another attempt follows by itself. */
+  unreachable(address: string, reason: string): void;
   /** The channel that was open has gone; another attempt follows by itself. */
   lost(reason: string): void;
   /** Somebody answers at `address`, but TLS or the cluster token keeps the two apart: not a matter of waiting. */
@@ -164,7 +166,9 @@ export class MetaConnection {
       counters.metaConnectsFailed.value++;
       this.#ports.logger.debug('meta link: no connection', { meta: address, error: String(error) });
       if (isBarred(error)) this.#events.barred(address, error.message);
-      if (!signal.aborted) this.tryNext();
+      if (signal.aborted) return;
+      this.#events.unreachable(address, error instanceof Error ? error.message : String(error));
+      this.tryNext();
       return;
     }
     if (signal.aborted) {

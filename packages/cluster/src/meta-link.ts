@@ -79,6 +79,9 @@ export class MetaLink implements ReplyHandler<BoltChannel> {
     this.#view = new ViewState(options.metas, () => ports.clock.monoMs());
     this.#meta = new MetaConnection(ports, () => this.#view.metas, {
       opened: (_channel, address) => this.#opened(address),
+      unreachable: (address, reason) => {
+        this.#waitingFor = `a meta leader: no connection to ${address} (${reason})`;
+      },
       lost: (reason) => this.#failedBeat(`connection to meta lost: ${reason}`),
       barred: (address, why) => this.#failedBeat(`meta at ${address} to let this node in: ${why}`),
       request: (channel, frame) => this.#request(channel, frame),

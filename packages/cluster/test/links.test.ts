@@ -209,6 +209,17 @@ describe('link to the meta leader', () => {
     own.stop();
   });
 
+  it('says which meta cannot be reached and why, and finds it once it is there', async () => {
+    const own = link(['meta:1']);
+    own.start();
+    await clock.advance(5000);
+    expect(own.waitingFor).toMatch(/^a meta leader: no connection to meta:1 \(.+\)$/);
+    await metaAt('meta:1');
+    await clock.advance(2500);
+    expect(own.waitingFor).not.toContain('no connection');
+    own.stop();
+  });
+
   it('leaves a leader that does not answer, and finds another', async () => {
     const first = await metaAt('meta:1');
     const own = link(['meta:1', 'meta:2']);

@@ -37,6 +37,18 @@ const TLS_FAILURES: readonly (readonly [RegExp, string])[] = [
   [/ALERT/, 'it refused the certificate of this side'],
 ];
 
+/** What a failed connect means to an operator, where the code alone does not say it. */
+const CONNECT_FAILURES: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'the name does not resolve',
+  EAI_AGAIN: 'the name cannot be resolved now',
+};
+
+function connectFailure(error: NodeJS.ErrnoException): string {
+  const code = error.code ?? error.message;
+  const words = CONNECT_FAILURES[code];
+  return words === undefined ? code : `${words} (${code})`;
+}
+
 /** Words for an error of a TLS handshake. */
 export function tlsFailure(error: NodeJS.ErrnoException): string {
   const code = error.code ?? '';
@@ -82,7 +94,7 @@ export function connectSocket<T>(
   const onAbort = (): void => fail('SR_NET_CONNECT', 'aborted', signal?.reason);
   const onFailed = (error: NodeJS.ErrnoException): void => {
     if (secure && reached) fail('SR_NET_TLS', tlsFailure(error), error);
-    else fail('SR_NET_CONNECT', error.code ?? error.message, error);
+    else fail('SR_NET_CONNECT', connectFailure(error), error);
   };
   const done = (): void => {
     settle();

@@ -7,6 +7,8 @@ import type { Connection, ConnectOptions, Listener, Network } from '../ports.ts'
 import { checkToken, type ClusterTokens, type TokenFailure } from './cluster-token.ts';
 import { NET_METRICS } from './net-metrics.ts';
 import { connectSocket } from './tcp-connect.ts';
+import { nodeRandom } from './node-random.ts';
+import { spreadLookup } from './spread-lookup.ts';
 import { TcpConnection } from './tcp-connection.ts';
 import { TcpHub } from './tcp-hub.ts';
 import {
@@ -83,6 +85,7 @@ class TcpNetwork implements Network {
       keepAliveInitialDelay: options.keepAliveMs ?? KEEP_ALIVE_MS,
       // The end of one direction must not cut off what is queued in the other.
       allowHalfOpen: true,
+      lookup: spreadLookup(nodeRandom()),
     };
   }
 
