@@ -307,7 +307,9 @@ export class ConnectionKeeper implements LinkEvents {
   }
 }
 
-/** True when the server closed the connection, and not because TLS refused us (our certificate, which it checks last). */
+/** True when the server closed the connection, and not because TLS refused us or plain text is not spoken there at all. */
 function closedOnHello(error: unknown): boolean {
-  return error instanceof RpcError && error.code === 'SR_RPC_CLOSED' && !error.message.includes('ERR_SSL');
+  return (
+    error instanceof RpcError && error.code === 'SR_RPC_CLOSED' && !/ERR_SSL|SR_WIRE/.test(error.message)
+  );
 }

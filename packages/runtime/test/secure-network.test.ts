@@ -135,7 +135,12 @@ describe('TLS', () => {
     // TLS 1.3: the server looks at the certificate after the client is done.
     if (outcome === 'connected') await until(() => server.metrics.tlsFailed.value === 1, 'refused');
     expect(server.ears).toEqual([]);
-    expect(server.logger.lines.map(({ message }) => message)).toEqual(['a TLS handshake failed']);
+    expect(server.logger.lines).toMatchObject([
+      {
+        message: 'a TLS handshake failed',
+        fields: { remote: HOST, cause: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' },
+      },
+    ]);
     const impostor = await listening({ material: { ca: ours.ca, cert: stranger.cert, key: stranger.key } });
     expect(await refusal(party({ material: own() }), impostor.address)).toMatch(
       /^SR_NET_TLS .*not of an authority that is trusted here/,

@@ -21,7 +21,7 @@ import {
 import { HANDSHAKES_MAX, TlsDoor } from './tls-door.ts';
 import { refuseWithoutToken } from './token-refusal.ts';
 
-/** At most one line about refused nodes in so many ms; the counter has them all. */
+/** At most one line of a kind about refused nodes in so many ms; the counters have them all. */
 const REFUSAL_LOG_MS = 5000;
 /** How long a refused node may take to read the answer and close, ms. */
 const REFUSAL_LINGER_MS = 1000;
@@ -68,7 +68,11 @@ class TcpNetwork implements Network {
   readonly #socketOptions;
   /** Exchanges of the token under way. */
   #exchanges = 0;
-  #refusalLoggedMs = -Infinity;
+  readonly #refusalLoggedMs: Record<TokenFailure, number> = {
+    none: -Infinity,
+    wrong: -Infinity,
+    closed: -Infinity,
+  };
 
   constructor(options: TcpNetworkOptions) {
     this.#options = options;
@@ -160,8 +164,8 @@ class TcpNetwork implements Network {
     if (failure === null) return this.#open(socket, local, accept);
     metrics.tokenRefused.with(failure).value++;
     const nowMs = clock.monoMs();
-    if (nowMs - this.#refusalLoggedMs >= REFUSAL_LOG_MS) {
-      this.#refusalLoggedMs = nowMs;
+    if (nowMs - this.#refusalLoggedMs[failure] >= REFUSAL_LOG_MS) {
+      this.#refusalLoggedMs[failure] = nowMs;
       logger.warn(TOKEN_REFUSALS[failure], { remote: socket.remoteAddress ?? '', port: local.port });
     }
     if (failure === 'none') return refuseWithoutToken(new TcpConnection(socket, this.#hub, local), clock);

@@ -1,6 +1,6 @@
 /**
  * The door of a listener that speaks TLS, plain text, or both on one port: takes raw sockets and hands out those that are ready.
- * A port that takes both looks at the first byte: a TLS handshake begins with 0x16, Bolt with 1 or 2, HTTP with a letter.
+ * The first byte tells: a TLS handshake begins with 0x16, Bolt with 1 or 2, HTTP with a letter.
  */
 import type { Socket } from 'node:net';
 import type { TLSSocket, Server as TlsServer } from 'node:tls';
@@ -13,10 +13,14 @@ export type TlsAccept = 'plain' | 'either' | 'tls';
 
 /** Sockets that have not finished their handshake, per port; more are closed at once, counted. */
 export const HANDSHAKES_MAX = 4096;
-/** A client of a port that takes both must send its first byte within this time, ms: three heartbeats of an official client. */
+/** A client must send its first byte within this time, ms: three heartbeats of an official client. */
 export const FIRST_BYTE_MS_MAX = 45_000;
 
 const TLS_HANDSHAKE_BYTE = 0x16;
+/** Fatal alert `protocol_version`, as a TLS server answers what is no handshake. */
+const PROTOCOL_ALERT = Buffer.from([0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x46]);
+/** How long a refused peer may take to read it and close, ms. */
+const REFUSAL_LINGER_MS = 1000;
 /** At most one line about refused handshakes in so many ms; the counter has them all. */
 const LOG_MS = 5000;
 
@@ -70,8 +74,7 @@ export class TlsDoor {
     const peer = peerOf(socket);
     this.#waiting.set(peer, { socket, timer: null });
     socket.once('close', () => this.#settled(peer));
-    if (accept === 'tls') this.#server.emit('connection', socket);
-    else this.#look(socket, peer);
+    this.#look(socket, peer);
   }
 
   /** Closes what is not ready yet; ready sockets are their owner's. */
@@ -101,7 +104,8 @@ export class TlsDoor {
       entry?.timer?.cancel();
       if (first[0] === TLS_HANDSHAKE_BYTE) return void this.#server.emit('connection', socket);
       this.#settled(peer);
-      this.#options.ready(socket);
+      if (this.#options.accept === 'tls') this.#refusePlain(socket);
+      else this.#options.ready(socket);
     };
     const entry = this.#waiting.get(peer);
     if (entry !== undefined) entry.timer = this.#options.clock.setTimer(FIRST_BYTE_MS_MAX, gone);
@@ -110,16 +114,30 @@ export class TlsDoor {
     socket.on('error', gone);
   }
 
+  /** Says in the words of TLS what is wrong: whoever speaks Bolt or HTTP sees at once that this is neither. */
+  #refusePlain(socket: Socket): void {
+    socket.on('error', () => undefined);
+    this.#count(socket.remoteAddress ?? '', 'plain text');
+    socket.resume().end(PROTOCOL_ALERT);
+    this.#options.clock.setTimer(REFUSAL_LINGER_MS, () => socket.destroy());
+  }
+
   #failed(error: NodeJS.ErrnoException, socket: TLSSocket): void {
+    // A destroyed TLS socket has forgotten its peer; the raw one below it (a field of Node's own, for the log only) has not.
+    const raw = (socket as { readonly _parent?: Socket })._parent;
+    const remote = socket.remoteAddress || raw?.remoteAddress || '';
+    // Node says "socket hang up" when it closed because of the peer's certificate; the cause stands with the socket.
+    const cause = String(socket.authorizationError ?? error.code ?? error.message);
+    socket.destroy();
+    this.#count(remote, cause);
+  }
+
+  #count(remote: string, cause: string): void {
     const { metrics, clock, logger } = this.#options;
     metrics.tlsFailed.value++;
     const nowMs = clock.monoMs();
-    const remote = socket.remoteAddress ?? '';
-    socket.destroy();
     if (nowMs - this.#loggedMs < LOG_MS) return;
     this.#loggedMs = nowMs;
-    // Node says "socket hang up" when it closed because of the peer's certificate; the cause stands with the socket.
-    const cause = String(socket.authorizationError ?? error.code ?? error.message);
     logger.warn('a TLS handshake failed', { remote, cause });
   }
 }
