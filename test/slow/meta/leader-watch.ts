@@ -18,6 +18,8 @@ export class LeaderWatch {
   readonly reigns: Reign[] = [];
   /** Metas that said that they lead after a later term had been seen. */
   readonly late: string[] = [];
+  /** Time in which no meta said that it leads and acts, ms. */
+  idleMs = 0;
   readonly #cluster: Cluster;
   #running = true;
   #done: Promise<void>;
@@ -64,11 +66,14 @@ export class LeaderWatch {
   }
 
   async #follow(): Promise<void> {
+    let lastMs = performance.now();
     while (this.#running) {
       // What was known before the question was asked: an answer with an older term is a leader that does not know its end.
       const known = this.last?.term ?? 0;
       const leaders = await this.#cluster.leaders();
       const nowMs = performance.now();
+      if (!leaders.some(({ warm }) => warm)) this.idleMs += nowMs - lastMs;
+      lastMs = nowMs;
       for (const { node, term, warm } of leaders) {
         if (term < known) {
           this.late.push(`${node.name} says that it leads in term ${term} after ${known}`);
