@@ -301,6 +301,21 @@ describe('an id nobody publishes any more', () => {
   });
 });
 
+describe('a leader that restarted', () => {
+  it('and has no table yet is compared with again soon: no new table comes here to make us', async () => {
+    cluster = await TestCluster.start();
+    const client = await cluster.client();
+    await cluster.run(client.publish({ dataId: 's', registId: 'p' }, ['v']));
+    await cluster.run(cluster.data[0].kill());
+    cluster.data[0].refuse = AccessCode.moved;
+    await cluster.data[0].start();
+    await cluster.clock.advance(2000);
+    cluster.data[0].refuse = null;
+    await cluster.clock.advance(300);
+    expect(cluster.data[0].live(idOf('s'))).toEqual(['p']);
+  });
+});
+
 describe('clocks', () => {
   it('a record that another session stamped ahead of us cannot hide a live publisher', async () => {
     cluster = await TestCluster.start();

@@ -122,6 +122,8 @@ export class SimModel implements ModelClientEvents {
   readonly clients = new Map<string, ClientState>();
   /** Pushes of lists with publishers that arrived at clients so far. */
   pushes = 0;
+  /** Connections of clients to sessions so far. */
+  connects = 0;
   /** Lists that were judged. */
   judged = 0;
   readonly #world: ModelWorld;
@@ -202,6 +204,7 @@ export class SimModel implements ModelClientEvents {
 
   connected(client: ModelClient, session: string): void {
     this.#world.trace(client.name, () => `connected to ${session}`);
+    this.connects++;
     const state = this.clients.get(client.name);
     if (state === undefined) return;
     state.session = session;
