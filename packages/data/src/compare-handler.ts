@@ -17,6 +17,7 @@ import { ledSlot, noteEpoch, readCode, refusalCode } from './access.ts';
 import type { Datum } from './datum.ts';
 import type { StoredPublisher } from './stored-publisher.ts';
 import type { HeldSlot } from './held-slot.ts';
+import type { LateRemovals } from './late-removals.ts';
 import { NEVER_ASKED_MS } from './interests.ts';
 import type { Link } from './link.ts';
 import type { Listing } from './listing.ts';
@@ -42,12 +43,20 @@ export class CompareHandler {
   readonly #board: SlotBoard;
   readonly #notifier: Notifier;
   readonly #parked: ParkedRequests;
+  readonly #late: LateRemovals;
 
-  constructor(state: NodeState, board: SlotBoard, notifier: Notifier, parked: ParkedRequests) {
+  constructor(
+    state: NodeState,
+    board: SlotBoard,
+    notifier: Notifier,
+    parked: ParkedRequests,
+    late: LateRemovals,
+  ) {
     this.#state = state;
     this.#board = board;
     this.#notifier = notifier;
     this.#parked = parked;
+    this.#late = late;
   }
 
   /** sr.Compare. A sender with a newer table is answered when the table has arrived here, so that gained slots are heard early. */
@@ -149,8 +158,13 @@ export class CompareHandler {
             !listing.named.has(datum.dataInfoId, record.registerId)
           )
             surplus.push([datum, record]);
-    this.#state.store.beginBatch();
-    for (const [datum, record] of surplus) this.#state.store.expire(store, datum, record);
+    if (slot.decided) {
+      this.#state.store.beginBatch();
+      for (const [datum, record] of surplus) this.#state.store.expire(store, datum, record);
+    } else
+      for (const [{ dataInfoId }, { registerId, version, stamp }] of surplus)
+        if (!this.#late.add(slot.id, { dataInfoId, registerId, version, stamp, owner }))
+          this.#state.metrics.limit('late_removals').value++;
     this.#state.metrics.listingRemoved.value += surplus.length;
     listing.ended = true;
     if (!listing.settled) return;

@@ -26,6 +26,7 @@ import type { SlotReport } from '@sofa-registry/cluster';
 import { CompareHandler } from './compare-handler.ts';
 import { FetchHandler } from './fetch-handler.ts';
 import type { HeldSlot } from './held-slot.ts';
+import { LateRemovals } from './late-removals.ts';
 import { LeaseKeeper } from './lease.ts';
 import type { Link } from './link.ts';
 import { LinkTable } from './link-table.ts';
@@ -51,6 +52,7 @@ export class DataNode implements BoltHandler<Link> {
   readonly board: SlotBoard;
   readonly #notifier: Notifier;
   readonly #parked: ParkedRequests;
+  readonly #late = new LateRemovals();
   readonly #links: LinkTable;
   readonly #writes: WriteHandler;
   readonly #fetches: FetchHandler;
@@ -96,9 +98,9 @@ export class DataNode implements BoltHandler<Link> {
       left: (link) => this.#left(link),
     });
     const relay = new RequestRelay(state);
-    this.#writes = new WriteHandler(state, this.board, this.#parked, relay);
+    this.#writes = new WriteHandler(state, this.board, this.#parked, relay, this.#late);
     this.#fetches = new FetchHandler(state, this.#notifier, this.#parked, relay);
-    this.#compares = new CompareHandler(state, this.board, this.#notifier, this.#parked);
+    this.#compares = new CompareHandler(state, this.board, this.#notifier, this.#parked, this.#late);
     this.#leases = new LeaseKeeper(state);
     this.#sweeper = new Sweeper(state);
   }
@@ -137,6 +139,11 @@ export class DataNode implements BoltHandler<Link> {
   /** Requests waiting for their slot. */
   get parkedReads(): number {
     return this.#parked.size;
+  }
+
+  /** Removals waiting for their slot. */
+  get lateRemovals(): number {
+    return this.#late.size;
   }
 
   /** Slots held, for beats. */
@@ -267,6 +274,7 @@ export class DataNode implements BoltHandler<Link> {
   }
 
   #opened(slot: HeldSlot): void {
+    if (slot.decided) this.#late.apply(slot, this.state.store);
     this.#notifier.slotOpened(slot);
     this.#parked.wake();
     // Meta plans with what the slots report.
@@ -274,6 +282,7 @@ export class DataNode implements BoltHandler<Link> {
   }
 
   #closed(slot: HeldSlot): void {
+    this.#late.forget(slot.id);
     for (const link of this.state.links) {
       link.interests.clearSlot(slot.id);
       link.listings.forget(slot.id);

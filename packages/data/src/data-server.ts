@@ -38,6 +38,7 @@ export class DataServer {
       payloadBytes: () => this.#node?.state.store.payloadBytes ?? 0,
       links: () => this.#node?.state.links.size ?? 0,
       parkedReads: () => this.#node?.parkedReads ?? 0,
+      lateRemovals: () => this.#node?.lateRemovals ?? 0,
       slotsLed: () => this.#slots((slot) => slot.role === 'leader'),
       slotsFollowed: () => this.#slots((slot) => slot.role === 'follower'),
       slotsMigrating: () => this.#slots((slot) => slot.migrating),

@@ -28,6 +28,8 @@ export const Outcome = {
   full: 3,
   /** The dataInfoId does not belong to the slot. */
   foreign: 4,
+  /** The slot does not take it yet: again, a moment later. */
+  early: 5,
 } as const;
 /** One of the values of {@link Outcome}. */
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];

@@ -5,6 +5,7 @@
  */
 import { every, type Timer } from '@sofa-registry/runtime';
 import type { Datum } from './datum.ts';
+import type { HeldSlot } from './held-slot.ts';
 import type { StoredPublisher } from './stored-publisher.ts';
 import type { NodeState } from './node-state.ts';
 import type { Owner } from './owner.ts';
@@ -65,8 +66,8 @@ export class LeaseKeeper {
 
   #expire(owner: Owner): void {
     const { metrics, ports, slots } = this.#state;
-    // What a follower holds leaves through its leader.
-    if (!slots.some((slot) => slot.leads && slot.store?.shares.has(owner))) return;
+    // What a follower holds leaves through its leader; on a slot that is not decided the clients may be at a session not heard yet.
+    if (!slots.some((slot) => mayRemove(slot, owner))) return;
     owner.leaving = true;
     metrics.leasesExpired.value++;
     ports.logger.info('lease of a session ended', { session: owner.processId, publishers: owner.publishers });
@@ -90,7 +91,7 @@ export class LeaseKeeper {
     const { store, metrics, slots } = this.#state;
     for (const slot of slots) {
       const held = slot.store;
-      if (held === null || !slot.leads || !held.shares.has(owner)) continue;
+      if (held === null || !mayRemove(slot, owner)) continue;
       let looked = 0;
       for (const datum of held.data.values()) {
         // Between slices the slot may have been lost.
@@ -104,6 +105,10 @@ export class LeaseKeeper {
       yield;
     }
   }
+}
+
+function mayRemove(slot: HeldSlot, owner: Owner): boolean {
+  return slot.leads && slot.decided && slot.store?.shares.has(owner) === true;
 }
 
 function ownedBy(datum: Datum, owner: Owner): StoredPublisher[] {

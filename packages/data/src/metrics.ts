@@ -11,6 +11,7 @@ export const LIMIT_NAMES = [
   'data',
   'tombstones',
   'parked_reads',
+  'late_removals',
   'links',
   'interests_per_link',
   'listing_records',
@@ -28,6 +29,7 @@ export interface DataGauges {
   payloadBytes(): number;
   links(): number;
   parkedReads(): number;
+  lateRemovals(): number;
   slotsLed(): number;
   slotsFollowed(): number;
   slotsMigrating(): number;
@@ -197,6 +199,12 @@ export class DataMetrics {
     set.gauge('payload_bytes', 'Payload held', () => read.payloadBytes());
     set.gauge('links', 'Open links of sessions and data nodes', () => read.links());
     set.gauge('parked_reads', 'Reads waiting for their slot', () => read.parkedReads());
+    set.gauge(
+      'late_removals',
+      'Removals of closed or dead clients that wait until a gained slot is decided',
+      () => read.lateRemovals(),
+      'I6',
+    );
     set.gauge('slots_led', 'Slots led', () => read.slotsLed(), 'F134');
     set.gauge('slots_followed', 'Slots followed', () => read.slotsFollowed(), 'F134');
     set.gauge('slots_migrating', 'Slots led that do not answer yet', () => read.slotsMigrating(), 'F148');

@@ -14,6 +14,8 @@ import {
 } from '@sofa-registry/wire';
 import { ledSlot, noteEpoch, refusalCode } from './access.ts';
 import { Outcome } from './datum-store.ts';
+import type { HeldSlot } from './held-slot.ts';
+import type { LateRemovals } from './late-removals.ts';
 import type { Link } from './link.ts';
 import type { NodeState } from './node-state.ts';
 import type { Owner } from './owner.ts';
@@ -33,12 +35,20 @@ export class WriteHandler {
   readonly #board: SlotBoard;
   readonly #parked: ParkedRequests;
   readonly #relay: RequestRelay;
+  readonly #late: LateRemovals;
 
-  constructor(state: NodeState, board: SlotBoard, parked: ParkedRequests, relay: RequestRelay) {
+  constructor(
+    state: NodeState,
+    board: SlotBoard,
+    parked: ParkedRequests,
+    relay: RequestRelay,
+    late: LateRemovals,
+  ) {
     this.#state = state;
     this.#board = board;
     this.#parked = parked;
     this.#relay = relay;
+    this.#late = late;
   }
 
   handle(link: Link, owner: Owner, frame: Frame, to: AnswerTo = link.channel): void {
@@ -143,7 +153,7 @@ export class WriteHandler {
         rejected.push({ index: i, code, version: 0, stamp: 0 });
         continue;
       }
-      const outcome = this.#one(slot.store as SlotStore, item, owner);
+      const outcome = this.#one(slot, item, owner);
       if (outcome > Outcome.ignored) {
         rejected ??= [];
         rejected.push(this.#rejection(i, outcome));
@@ -154,17 +164,20 @@ export class WriteHandler {
     return rejected ?? NO_REJECTIONS;
   }
 
-  #one(slot: SlotStore, item: WriteItem, owner: Owner): Outcome {
+  #one(slot: HeldSlot, item: WriteItem, owner: Owner): Outcome {
     const { store } = this.#state;
+    const held = slot.store as SlotStore;
     const { dataInfoId, registerId, version, stamp } = item;
     if (item.record !== null) {
       this.#state.observe(stamp);
-      return store.publish(slot, dataInfoId, item.record, owner);
+      return store.publish(held, dataInfoId, item.record, owner);
     }
-    if (item.op === WriteOp.unpublish) return store.unpublish(slot, dataInfoId, registerId, version, stamp);
-    if (item.op === WriteOp.clientOff)
-      return store.clientOff(slot, dataInfoId, registerId, version, stamp, owner);
-    return Outcome.foreign;
+    if (item.op === WriteOp.unpublish) return store.unpublish(held, dataInfoId, registerId, version, stamp);
+    if (item.op !== WriteOp.clientOff) return Outcome.foreign;
+    if (slot.decided) return store.clientOff(held, dataInfoId, registerId, version, stamp, owner);
+    return this.#late.add(slot.id, { dataInfoId, registerId, version, stamp, owner })
+      ? Outcome.applied
+      : Outcome.early;
   }
 
   #rejection(index: number, outcome: Outcome): Rejection {
@@ -176,6 +189,10 @@ export class WriteHandler {
     if (outcome === Outcome.full) {
       metrics.rejectedFull.value++;
       return { index, code: REJECT_FULL, version: 0, stamp: 0 };
+    }
+    if (outcome === Outcome.early) {
+      metrics.limit('late_removals').value++;
+      return { index, code: AccessCode.migrating, version: 0, stamp: 0 };
     }
     return { index, code: AccessCode.unSupported, version: 0, stamp: 0 };
   }

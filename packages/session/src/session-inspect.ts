@@ -72,6 +72,8 @@ export interface InspectSource {
   readonly connections: () => ReadonlyMap<string, unknown>;
   readonly linkUp: (address: string) => boolean;
   readonly pushAllowed: () => boolean;
+  /** True while first pushes wait for publishers to come back after a restart of everything. */
+  readonly firstPushesWait: () => boolean;
   readonly ready: () => { ready: boolean; waitingFor: string };
   readonly slotCount: number;
 }
@@ -90,6 +92,11 @@ export class SessionInspect {
   counts(): { publishers: number; subscribers: number; watchers: number; connections: number } {
     const { publishers, subscribers, watchers } = this.#source.store.counts;
     return { publishers, subscribers, watchers, connections: this.#source.connections().size };
+  }
+
+  /** True while first pushes wait for publishers to come back after a restart of everything. */
+  get firstPushesWait(): boolean {
+    return this.#source.firstPushesWait();
   }
 
   /** Every dataInfoId with a registration here. */

@@ -478,6 +478,7 @@ export class SessionServer {
       connections: () => this.#door.connections,
       linkUp: (address) => this.#data.links.channel(address) !== null,
       pushAllowed: () => !this.#pushSwitch.stopped,
+      firstPushesWait: () => this.#gate.closed,
       ready: () => this.#readiness(),
       slotCount: this.#config.slotConfig.slotCount,
     });

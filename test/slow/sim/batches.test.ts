@@ -6,7 +6,7 @@ const FIXED_SEEDS = 80;
 /** Seeds that broke something once, by what they found. */
 const REGRESSIONS = [
   4, 5, 10, 13, 21, 24, 29, 48, 97, 102, 112, 126, 133, 150, 162, 188, 197, 205, 273, 1007, 1081, 1223, 1266,
-  1349, 109, 2169, 2441, 2945, 5245, 5324, 10_085, 20_057,
+  1349, 109, 2169, 2441, 2945, 5245, 5324, 10_085, 20_057, 30_037, 30_055,
 ];
 
 const wallMs = (): number => performance.now();

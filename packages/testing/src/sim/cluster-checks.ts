@@ -58,6 +58,8 @@ export class ClusterChecks {
       const own = tableOf(node);
       if (own !== null && own.epoch !== table.epoch)
         wrong.push(`${node.name} has table ${own.epoch}, not ${table.epoch}`);
+      if (sessionOf(node)?.inspect.firstPushesWait === true)
+        wrong.push(`${node.name} holds first pushes back`);
     }
     if (wrong.length < limit) wrong.push(...this.#slots(table));
     if (wrong.length < limit) wrong.push(...this.#stores(table));
