@@ -19,9 +19,10 @@ interface Counts {
 
 async function counts(cluster: Cluster): Promise<Counts> {
   return {
-    readsRefused: await total(cluster, 'data', 'reads_refused_total'),
+    ...(await byReason(cluster, 'data', 'reads_refused', 'refused ')),
     writesRefused: await total(cluster, 'data', 'writes_rejected_total', 'access'),
-    ...(await repeats(cluster)),
+    ...(await byReason(cluster, 'session', 'fetch_retries', 'fetch ')),
+    ...(await byReason(cluster, 'session', 'write_retries', 'write ')),
     relayed: await total(cluster, 'data', 'relayed_total'),
     unanswered: await total(cluster, 'data', 'relays_failed_total'),
     waited:
@@ -33,15 +34,16 @@ async function counts(cluster: Cluster): Promise<Counts> {
   };
 }
 
-/** What sessions repeated, by message and reason. */
-async function repeats(cluster: Cluster): Promise<Counts> {
+/** A metric by reason; each name in the result begins with `prefix`. */
+async function byReason(
+  cluster: Cluster,
+  role: 'data' | 'session',
+  what: string,
+  prefix: string,
+): Promise<Counts> {
   const found: Counts = {};
-  for (const what of ['fetch', 'write'])
-    for (const [labels, value] of await cluster.metric(
-      'session',
-      `sofa_registry_session_${what}_retries_total`,
-    ))
-      found[`${what} ${/reason="(\w+)"/.exec(labels)?.[1] ?? ''}`] = value;
+  for (const [labels, value] of await cluster.metric(role, `sofa_registry_${role}_${what}_total`))
+    found[`${prefix}${/reason="(\w+)"/.exec(labels)?.[1] ?? ''}`] = value;
   return found;
 }
 
@@ -136,15 +138,16 @@ export const moves: ClusterScenario = {
 };
 
 function rows(growth: Growth, times: readonly number[], bad: number): Row[] {
+  const refused = growth.starting('refused ');
   const repeated = growth.starting('fetch ', 'write ');
   const handOvers = `${growth.of('handOvers')} slots changed hands in ${ROUNDS} joins and drains`;
   return [
     {
       what: 'reads refused',
-      value: growth.of('readsRefused'),
+      value: refused.sum,
       unit: 'count',
       budget: 0,
-      note: `of ${growth.of('reads')}; ${handOvers}`,
+      note: `of ${growth.of('reads')}; ${handOvers}${refused.note === '' ? '' : `; ${refused.note}`}`,
     },
     { what: 'writes refused', value: growth.of('writesRefused'), unit: 'count', budget: 0 },
     {

@@ -37,6 +37,7 @@ interface Request {
   /** Without content. */
   readonly head: Frame;
 }
+const UNANSWERED: RelayedAnswer = Object.freeze({ code: AccessCode.moved, update: null });
 const NOT_RELAYED: ReadonlyMap<number, RelayedAnswer> = new Map();
 
 /** Answers reads. */
@@ -99,26 +100,25 @@ export class FetchHandler {
     return false;
   }
 
-  /** Answers, when the new leaders of slots that were just handed over have said their part. */
-  #proceed(request: Request): void {
+  /** Answers, when the new leaders of slots that were just handed over have said their part. `relayed`: what they said so far. */
+  #proceed(request: Request, relayed: Map<number, RelayedAnswer> | null = null): void {
     const { link, fetch, to } = request;
     // What another node passed on goes no further.
-    const parts = to === link.channel ? this.#relay.parts(fetch.items, fetch.items.keys()) : [];
+    const parts = to === link.channel ? this.#relay.parts(fetch.items, open(fetch.items, relayed)) : [];
     if (parts.length === 0) {
-      this.#answer(request, NOT_RELAYED);
+      this.#answer(request, relayed ?? NOT_RELAYED);
       return;
     }
+    const answers = relayed ?? new Map<number, RelayedAnswer>();
     // Our own table, so that a new leader that has not got it yet lets the request wait.
     const { tableEpoch } = this.#state;
-    const relayed = new Map<number, RelayedAnswer>();
-    let open = parts.length;
+    let waits = parts.length;
     const answered = ({ indices }: RelayPart, reply: Frame | null): void => {
-      if (reply !== null) {
-        const { clock, items } = FetchReply.decode(reply.content);
-        this.#state.observe(clock);
-        for (let i = 0; i < items.length && i < indices.length; i++) relayed.set(indices[i], items[i]);
-      }
-      if (--open === 0) this.#answer(request, relayed);
+      const said = reply === null ? null : FetchReply.decode(reply.content);
+      if (said !== null) this.#state.observe(said.clock);
+      indices.forEach((index, i) => answers.set(index, said?.items[i] ?? UNANSWERED));
+      // Other slots may have been handed over meanwhile.
+      if (--waits === 0) this.#proceed(request, answers);
     };
     for (const part of parts) {
       const items = part.indices.map((index) => fetch.items[index]);
@@ -134,6 +134,7 @@ export class FetchHandler {
     for (let i = 0; i < fetch.items.length; i++) {
       const passed = relayed.get(i);
       if (passed !== undefined) {
+        if (passed.code !== AccessCode.accept) this.#state.metrics.readsRefused(passed.code).value++;
         // Bounded by the room of the node that read it: two such answers fit a frame.
         answers.push(passed);
         continue;
@@ -190,9 +191,14 @@ export class FetchHandler {
   }
 
   #refused(code: AccessCode): FetchAnswer {
-    this.#state.metrics.readsRefused.value++;
+    this.#state.metrics.readsRefused(code).value++;
     return { code, update: null };
   }
+}
+
+/** Positions that no other node has answered. */
+function open(items: readonly unknown[], relayed: ReadonlyMap<number, unknown> | null): number[] {
+  return [...items.keys()].filter((index) => relayed?.has(index) !== true);
 }
 
 function sizeOf(update: StoredUpdate): number {

@@ -1,5 +1,6 @@
 /** Metrics of a data node. */
 import { type Counter, LATENCY_BUCKETS_MS, MetricSet } from '@sofa-registry/runtime';
+import { AccessCode } from '@sofa-registry/wire';
 
 /** Limits of settings.ts that are counted when they are hit, by label. */
 export const LIMIT_NAMES = [
@@ -56,7 +57,15 @@ export class DataMetrics {
   readonly fetchedDeltas = this.#fetched.with('delta');
   readonly fetchedFull = this.#fetched.with('full');
   readonly readsParked = this.set.counter('reads_parked_total', 'Reads that waited for their slot', 'F148');
-  readonly readsRefused = this.set.counter('reads_refused_total', 'dataInfoIds not answered', 'F147');
+  readonly #readsRefused = this.set.counterVec(
+    'reads_refused_total',
+    'dataInfoIds not answered, by access code',
+    ['reason'],
+    'F147',
+  );
+  readonly #readsRefusedBy = new Map<number, Counter>(
+    Object.entries(AccessCode).map(([name, code]) => [code, this.#readsRefused.with(name)]),
+  );
   readonly writesParked = this.set.counter(
     'writes_parked_total',
     'Write batches that waited for the slot table of their sender',
@@ -184,6 +193,11 @@ export class DataMetrics {
     'limit',
   ]);
   readonly #limitOf = new Map<LimitName, Counter>(LIMIT_NAMES.map((name) => [name, this.#limits.with(name)]));
+
+  /** Counter of reads refused with an access code. */
+  readsRefused(code: number): Counter {
+    return this.#readsRefusedBy.get(code) ?? this.#readsRefused.with('unSupported');
+  }
 
   /** Counter of one limit. */
   limit(name: LimitName): Counter {

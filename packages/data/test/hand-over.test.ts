@@ -76,7 +76,7 @@ class Traffic {
       for (const datum of store?.data.values() ?? []) held.push(...datum.publishers.keys());
     expect(held.toSorted()).toEqual([...this.written, 'known'].toSorted());
     for (const { metrics } of [oldLeader.state, newLeader.state]) {
-      expect(metrics.readsRefused.value).toBe(0);
+      for (const code of Object.values(AccessCode)) expect(metrics.readsRefused(code).value).toBe(0);
       expect(metrics.rejectedAccess.value).toBe(0);
       expect(metrics.relaysFailed.value).toBe(0);
     }
@@ -125,6 +125,23 @@ describe('a planned hand-over', () => {
     await cluster.clock.settle();
     expect(atNew.notices.map(({ dataInfoId }) => dataInfoId)).toEqual([KNOWN]);
     expect(oldLeader.state.metrics.relayed.value).toBe(1);
+  });
+
+  it('refuses nothing of a read whose slots move one after the other', async () => {
+    await start();
+    cluster.setTable((slot) => (slot === 0 ? [NEW, OLD] : [OLD, NEW]));
+    await cluster.clock.settle();
+    const [link] = [...oldLeader.state.links].filter(({ node }) => node?.address === NEW);
+    link.channel.pause();
+    const items = [idOf(0), KNOWN].map((dataInfoId, slot) => ({ slot, dataInfoId, since: 0 }));
+    const read = atOld.ask(Fetch, FetchReply, { tableEpoch: 1, items });
+    await cluster.clock.settle();
+    cluster.setTable(() => [NEW, OLD]);
+    await cluster.clock.advance(10);
+    link.channel.resume();
+    await cluster.clock.advance(100);
+    expect(read().items.map(({ code }) => code)).toEqual([AccessCode.accept, AccessCode.accept]);
+    expect(oldLeader.state.metrics.relayed.value).toBe(2);
   });
 
   it('answers truthfully what the new leader refuses or leaves unanswered', async () => {

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { Arena, CHANGES_PER_SECOND, FIRST, type Outcome } from './arena.ts';
+import { Arena, FIRST, type Outcome } from './arena.ts';
 
 const arena = new Arena({ data: 3, sessions: 2 });
 const DATA = ['data-1', 'data-2', 'data-3'];
@@ -14,8 +14,6 @@ const SEEN_LIMIT_MS = 30_000;
 const PAUSE_MS = 15_000;
 const CUT_MS = 8_000;
 const AWAY_MS = 4_500;
-/** Clients that move to an idle session. */
-const MOVED = 60;
 /** Twice the refresh period of server lists in official clients. */
 const LISTS_LIMIT_MS = 60_000;
 
@@ -216,23 +214,6 @@ describe('cluster of processes', () => {
     arena.cluster.revive('session-1');
     await arena.cluster.healthy();
     return { what: 'all clients are back', seconds, budget: 6 };
-  });
-
-  scenario('a session is killed, its clients live on, the other session is busier', async () => {
-    const { cluster, fleet } = arena;
-    await allKnowBothSessions();
-    // All clients are at the other one since the last scenario: some come back to the one that has room.
-    const doomed = cluster.node('session-1').address;
-    for (const client of fleet.living(cluster.node('session-2').address).slice(0, MOVED)) client.cut();
-    await fleet.equal(SEEN_LIMIT_MS);
-    const [few, many] = [fleet.living(doomed).length, fleet.living().length];
-    if (few === 0 || few * 2 >= many) throw new Error(`${few} of ${many} clients are at the idle session`);
-    fleet.churn(CHANGES_PER_SECOND);
-    await cluster.kill('session-1');
-    const seconds = await propagates();
-    cluster.revive('session-1');
-    await cluster.healthy();
-    return { what: 'all clients are back', seconds, budget: 6, note: `${few} of ${many} clients` };
   });
 
   scenario('everything is killed and started again', async () => {
