@@ -392,16 +392,15 @@ describe('data', () => {
     });
   });
 
-  it('publishers of a client', async () => {
+  it('publishers of a client, asked in the form of either version', async () => {
     const session = registry.plan.roles[2].advertise;
-    const answer = await ask(
-      'data',
-      'POST /digest/connect/query',
-      JSON.stringify({ [clientAddress]: session }),
-    );
-    expect(JSON.parse(answer.body)).toEqual({
-      [`${clientAddress}_${session}`]: { [registerId]: PUBLISHER() },
-    });
+    const [ip, port] = clientAddress.split(':');
+    for (const asked of [{ [clientAddress]: session }, { [ip]: port }]) {
+      const answer = await ask('data', 'POST /digest/connect/query', JSON.stringify(asked));
+      expect(JSON.parse(answer.body)).toEqual({
+        [`${clientAddress}_${session}`]: { [registerId]: PUBLISHER() },
+      });
+    }
   });
 });
 

@@ -86,9 +86,13 @@ function getDatum(context: DataContext, body: DatumBody | undefined) {
 function byConnections(context: DataContext, asked: Record<string, string>): Record<string, unknown> {
   const answer: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   const names = Object.entries(asked).slice(0, CONNECTIONS_MAX);
-  for (const [client, session] of names) {
+  for (const [name, value] of names) {
+    // The form of the v5 documents is {"ip": "port"}, of the client.
+    const old = !name.includes(':') && /^\d+$/.test(value);
+    const client = old ? `${name}:${value}` : name;
     const found = context.role.tier.inspect.byConnection(client);
     if (found.length === 0) continue;
+    const session = old ? sessionOf(found[0].owner) : value;
     const rows: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
     for (const entry of found) {
       rows[entry.registerId] = storedPublisherRow(entry.dataInfoId, entry, sessionOf(entry.owner));
@@ -154,7 +158,7 @@ const LOOKUPS: readonly Endpoint<DataContext>[] = [
     path: '/digest/connect/query',
     bodyKind: 'json',
     body: Type.Union([Type.Undefined(), Type.Record(Type.String(), Type.String())]),
-    doc: 'Publishers of clients, asked as `{"clientIp:port": "sessionIp:port"}`.',
+    doc: 'Publishers of clients, asked as `{"clientIp:port": "sessionIp:port"}` or, as in v5, `{"clientIp": "port"}`.',
     handle: (context, { body }) => json(byConnections(context, body ?? {})),
   }),
   endpoint({
