@@ -68,6 +68,8 @@ export interface TableStatus {
   readonly followerCount: Readonly<Record<string, number>>;
   readonly slotTableLeaderBalanced: boolean;
   readonly slotTableStable: boolean;
+  /** True while the guard holds evictions back. */
+  readonly protectionMode: boolean;
 }
 
 /** See above. */
@@ -218,9 +220,13 @@ export class Cluster {
   }
 
   /** PUT to a meta. */
-  async change(path: string): Promise<void> {
+  async change(path: string, body?: string): Promise<void> {
     const meta = this.of('meta').find(({ up }) => up) ?? this.node('meta-1');
-    const answer = await fetch(`http://${HOST}:${meta.ports.httpPort}${path}`, { method: 'PUT' });
+    const answer = await fetch(`http://${HOST}:${meta.ports.httpPort}${path}`, {
+      method: 'PUT',
+      body,
+      headers: body === undefined ? {} : { 'content-type': 'text/plain' },
+    });
     if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
   }
 

@@ -104,7 +104,20 @@ describe.each(CHOSEN as readonly SharedStoreKind[])('metas on %s', (kind) => {
       });
       expect(status.waitingFor).toContain('the store');
       expect(status.slotTableEpoch).toBeGreaterThan(0);
+      expect(await document(node)).toMatchObject({ status: 200, body: { value: 'kept', stale: true } });
+      expect(await document(node, 'PUT')).toMatchObject({ status: 503 });
     }
+  }
+
+  /** Reads or writes an operator document through a meta. */
+  async function document(
+    { ports }: ClusterNode,
+    method = 'GET',
+  ): Promise<{ status: number; body: unknown }> {
+    const url = `http://127.0.0.1:${ports.httpPort}/registry/v1/doc?key=persistent/probe`;
+    const headers = { 'content-type': 'text/plain' };
+    const answer = await fetch(url, method === 'GET' ? {} : { method, body: 'kept', headers });
+    return { status: answer.status, body: await answer.json() };
   }
 
   /** Half of the clients of a session have to register again. */
@@ -195,6 +208,25 @@ describe.each(CHOSEN as readonly SharedStoreKind[])('metas on %s', (kind) => {
     };
   });
 
+  scenario('two of three data nodes are killed: the guard, then a word', ci(), async () => {
+    const { cluster } = arena;
+    await cluster.kill('data-2', 'data-3');
+    const began = performance.now();
+    while (!(await cluster.tableStatus()).protectionMode) {
+      if (performance.now() - began > LEADER_LIMIT_MS) throw new Error('the guard holds nothing back');
+      await sleep(50);
+    }
+    const guarded = performance.now() - began;
+    await cluster.change('/registry/v1/doc?key=operator/protection', 'off');
+    const spoken = performance.now();
+    await arena.propagates();
+    const took = (performance.now() - spoken) / 1000;
+    await back(cluster.node('data-2'), cluster.node('data-3'));
+    await cluster.change('/registry/v1/doc?key=operator/protection', '0.5');
+    const note = `the guard held one back after ${seconds(guarded)}; back: ${await arena.evenAgain()}`;
+    return { what: 'all slots propagate after the word', seconds: took, note };
+  });
+
   scenario(`the leader is paused for ${seconds(PAUSE_MS)}`, ci('etcd'), async () => {
     const { node, term } = leader();
     const began = performance.now();
@@ -222,6 +254,7 @@ describe.each(CHOSEN as readonly SharedStoreKind[])('metas on %s', (kind) => {
   scenario(`the store is away for ${seconds(STORE_AWAY_MS)}`, ci('postgres', 'mariadb'), async () => {
     const { term } = leader();
     const before = await epochs();
+    expect(await document(leader().node, 'PUT')).toMatchObject({ status: 200 });
     for (const member of store.members) await member.kill();
     const began = performance.now();
     await sleep(STORE_AWAY_MS / 2);
