@@ -50,6 +50,8 @@ export interface MetaLinkOptions {
   readonly slotReports?: () => readonly SlotReport[];
   /** Publishers held (sessions). */
   readonly publishers?: () => number;
+  /** Called when a connection to a meta is lost. */
+  readonly lost?: () => void;
   /** Ms since this node heard from that one, Infinity when never: the answer to sr.Probe. */
   readonly heardMsAgo?: (processId: string) => number;
 }
@@ -82,7 +84,10 @@ export class MetaLink implements ReplyHandler<BoltChannel> {
       unreachable: (address, reason) => {
         this.#waitingFor = `a meta leader: no connection to ${address} (${reason})`;
       },
-      lost: (reason) => this.#failedBeat(`connection to meta lost: ${reason}`),
+      lost: (reason) => {
+        this.#failedBeat(`connection to meta lost: ${reason}`);
+        options.lost?.();
+      },
       barred: (address, why) => this.#failedBeat(`meta at ${address} to let this node in: ${why}`),
       request: (channel, frame) => this.#request(channel, frame),
     });

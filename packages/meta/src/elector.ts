@@ -8,6 +8,8 @@ import type { MetaMetrics } from './metrics.ts';
 
 /** Share of the ttl between two renewals. */
 const RENEW_SHARE = 1 / 5;
+/** Shortest time between two questions, ms, when there is a reason to ask early. */
+const LOOK_MS = 100;
 /** A free lock is tried for so long after it should have run out, ms, spread so that contenders do not collide. */
 const RETRY_SLACK_MS = 20;
 
@@ -43,6 +45,9 @@ export class Elector {
   #expiry: Timer | null = null;
   #running = false;
   #restUntilMs = 0;
+  /** True while the store is being asked. */
+  #turning = false;
+  #turnedMs = -Infinity;
   #owner = '';
   /** Until when the lock may be its owner's as far as the last answer of the store said. */
   #ownerUntilMs = 0;
@@ -102,6 +107,14 @@ export class Elector {
     await this.#store.lease.release(term).catch(() => undefined);
   }
 
+  /** Asks the store soon: the leader may just have released the lock. At most every {@link LOOK_MS}. */
+  look(): void {
+    const sinceMs = this.#clock.monoMs() - this.#turnedMs;
+    if (!this.#running || this.#leading || this.#turning) return;
+    this.#timer?.cancel();
+    this.#timer = this.#clock.setTimer(Math.max(0, LOOK_MS - sinceMs), () => void this.#turn());
+  }
+
   /** The store refused a write of this term: somebody else leads. */
   fenced(): void {
     this.#depose('lost');
@@ -109,6 +122,8 @@ export class Elector {
 
   async #turn(): Promise<void> {
     this.#timer?.cancel();
+    this.#turning = true;
+    this.#turnedMs = this.#clock.monoMs();
     let nextMs = this.#ttlMs * RENEW_SHARE;
     try {
       const resting = this.#clock.monoMs() < this.#restUntilMs;
@@ -124,6 +139,7 @@ export class Elector {
       this.#failed(error);
       nextMs = Math.min(nextMs, 1000);
     }
+    this.#turning = false;
     if (this.#running) this.#timer = this.#clock.setTimer(nextMs, () => void this.#turn());
   }
 

@@ -130,6 +130,7 @@ export class MetaServer implements MetaInspect {
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
+    await this.#active()?.handOver();
     await this.#elector.stop(true);
     await this.#follower?.leave();
     await this.#close(true);
@@ -319,6 +320,7 @@ export class MetaServer implements MetaInspect {
         slotConfig: this.#config.slotConfig,
         beatMs: this.#tunables.beatMs,
         node: () => this.#self,
+        lost: () => this.#elector.look(),
       },
     );
     this.#follower.start();

@@ -213,6 +213,13 @@ export class SlotKeeper {
     logger.info('meta: listens before it acts', { forMs: Math.round(leftMs), epoch: this.table.epoch });
   }
 
+  /** Everybody is there: ends the listening, unless a node has a later table, which it must have time to offer. */
+  accountedFor(): void {
+    if (this.warm || this.table.epoch === 0 || this.#knownEpoch > this.table.epoch) return;
+    this.#warmTimer?.cancel();
+    this.#becomeWarm();
+  }
+
   #becomeWarm(): void {
     if (this.#closed || this.warm) return;
     this.warm = true;

@@ -7,6 +7,7 @@ import { every, type Timer } from '@sofa-registry/runtime';
 import { errorText } from '@sofa-registry/store';
 import type { Beat, BeatReply, MessageOf } from '@sofa-registry/wire';
 import { AppMetadata } from './app-metadata.ts';
+import { decodeHandover, encodeHandover, HANDOVER_DOC } from './core/handover.ts';
 import { type Member, Membership } from './core/membership.ts';
 import { type PublisherCount, PublisherMemory } from './core/publisher-memory.ts';
 import type { NodeLink } from './node-hub.ts';
@@ -46,6 +47,8 @@ export class Term {
   readonly #pusher: ViewPusher;
   /** Process ids that asked to be drained. */
   readonly #leaving = new Set<string>();
+  /** Processes the last leader named when it stopped, not heard yet: once there is none left nobody need be waited for. Null without such a list. */
+  #awaited: Set<string> | null = null;
   #loaded = false;
   #closed = false;
   #weightsDirty = false;
@@ -83,6 +86,7 @@ export class Term {
       every(clock, STORE_RETRY_MS, () => this.slots.retry()),
     );
     this.slots.start();
+    this.#settled();
     this.metadata.start();
     this.membersChanged();
   }
@@ -93,6 +97,23 @@ export class Term {
     this.#pusher.close();
     this.slots.close();
     this.metadata.close();
+  }
+
+  /** Leaves word of who is there to the next leader, before the lock is released. Best effort. */
+  async handOver(): Promise<void> {
+    if (!this.warm) return;
+    const { store, logger } = this.#ports;
+    const nodes = [...this.members.all()]
+      .filter(({ record, heard, connected }) => record.role !== 'meta' && heard && connected)
+      .map(({ record }) => record);
+    try {
+      await store.docs.put(HANDOVER_DOC, encodeHandover(nodes), {
+        expect: 'any',
+        fence: { term: this.term },
+      });
+    } catch (error) {
+      logger.info('meta: no word was left to the next leader', { error: errorText(error) });
+    }
   }
 
   /** True when nodes can be answered. */
@@ -132,10 +153,13 @@ export class Term {
         replaced: outcome.replaced?.record.processId ?? '',
       });
     }
+    this.#awaited?.delete(node.processId);
+    if (outcome.replaced !== null) this.#awaited?.delete(outcome.replaced.record.processId);
     this.slots.noteEpoch(beat.tableEpoch);
     if (node.role === 'data') this.slots.dataBeat(beat, outcome.changed);
     if (outcome.changed) this.membersChanged();
     if (node.role === 'session') this.#countPublishers(nowMs);
+    this.#settled();
     link.tableEpoch = beat.tableEpoch;
     link.membersRevision = beat.membersRevision;
     link.docsRevision = beat.docsRevision;
@@ -151,6 +175,7 @@ export class Term {
       address: member.record.address,
     });
     this.members.remove(member);
+    this.#awaited?.delete(processId);
     this.#gone([member]);
     return true;
   }
@@ -342,6 +367,21 @@ export class Term {
     });
   }
 
+  /** Everybody the last leader knew has been heard: there is nothing more to listen for. */
+  #settled(): void {
+    if (this.#awaited?.size === 0) this.slots.accountedFor();
+  }
+
+  /** Reads whom the last leader named, if it stopped in good order; the word counts once. */
+  async #takeOver(startedMs: number): Promise<void> {
+    const { docs } = this.#ports.store;
+    const doc = await docs.get(HANDOVER_DOC);
+    if (doc === null) return;
+    await docs.remove(HANDOVER_DOC, { expect: doc.version, fence: { term: this.term } });
+    for (const node of decodeHandover(doc.value)) this.members.expect(node, startedMs);
+    this.#awaited = new Set([...this.members.all()].map(({ record }) => record.processId));
+  }
+
   async #load(startedMs: number): Promise<void> {
     const { store, clock, logger } = this.#ports;
     try {
@@ -349,6 +389,7 @@ export class Term {
       const count = await store.docs.get(PUBLISHERS_DOC);
       if (count !== null) this.#memory.restore(JSON.parse(count.value) as PublisherCount);
       this.expectedPublishers = this.#memory.expected([], clock.monoMs());
+      await this.#takeOver(startedMs);
       this.#loaded = true;
       this.trouble = '';
     } catch (error) {

@@ -401,6 +401,55 @@ describe('meta: times with 256 slots', () => {
   });
 });
 
+describe('meta: the leader stops in good order', () => {
+  /** Three metas, three data nodes and a session that are settled; the leader and the others. */
+  async function settledTrio(): Promise<{ leading: MetaServer; others: MetaServer[]; data: TestNode[] }> {
+    const trio = [await start({}, 3), await addMeta(2), await addMeta(3)];
+    const data = cluster.data(3);
+    cluster.node('session', 'session-1:9600');
+    const leader = (): MetaServer | undefined => trio.find((meta) => meta.leader().isLeader);
+    await cluster.until(() => {
+      const meta = leader();
+      return meta !== undefined && meta.members('data').length === 3 && settled(meta);
+    }, 15_000);
+    await cluster.until(() => trio.every((meta) => meta.members('session').length === 1), 5000);
+    const leading = leader()!;
+    return { leading, others: trio.filter((meta) => meta !== leading), data };
+  }
+  const acting = (metas: readonly MetaServer[]): boolean =>
+    metas.some((meta) => meta.leader().isLeader && meta.leader().warm);
+
+  it('another acts within 2 s, and knows everybody from its first moment', async () => {
+    const { leading, others, data } = await settledTrio();
+    void leading.stop();
+    await cluster.until(() => others.some((meta) => meta.leader().isLeader), 1000);
+    const next = others.find((meta) => meta.leader().isLeader)!;
+    expect(next.members('session')).toHaveLength(1);
+    expect(next.members('data')).toHaveLength(3);
+    expect(await cluster.until(() => acting(others), 5000)).toBeLessThan(1500);
+    data[0].kill();
+    await cluster.until(() => led(next.table(), 'data-1:9621') === 0, 3500);
+  });
+
+  it('listens as long as after a crash when somebody it was told of does not come', async () => {
+    const { leading, others, data } = await settledTrio();
+    data[2].pause();
+    void leading.stop();
+    expect(await cluster.until(() => acting(others), 8000)).toBeGreaterThanOrEqual(3000);
+  });
+
+  it('trusts the word of a leader only once: after a crash it listens', async () => {
+    const { leading, others } = await settledTrio();
+    void leading.stop();
+    await cluster.until(() => acting(others), 5000);
+    const second = others.find((meta) => meta.leader().isLeader)!;
+    const third = others.filter((meta) => meta !== second);
+    second.kill();
+    await cluster.until(() => third[0].leader().isLeader, 8000);
+    expect(await cluster.until(() => acting(third), 5000)).toBeGreaterThan(2500);
+  });
+});
+
 describe('meta: the store is away', () => {
   it('keeps serving while the lease is valid, then leads no more; nothing is evicted; all goes on afterwards', async () => {
     const { meta, data } = await startSettled(3);
