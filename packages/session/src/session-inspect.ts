@@ -75,6 +75,7 @@ export interface InspectSource {
   /** True while first pushes wait for publishers to come back after a restart of everything. */
   readonly firstPushesWait: () => boolean;
   readonly ready: () => { ready: boolean; waitingFor: string };
+  readonly listed: () => boolean;
   readonly slotCount: number;
 }
 
@@ -223,6 +224,11 @@ export class SessionInspect {
       }
     }
     return out;
+  }
+
+  /** True once the list of sessions named this one to clients. */
+  listed(): boolean {
+    return this.#source.listed();
   }
 
   ready(): { ready: boolean; waitingFor: string } {

@@ -95,6 +95,8 @@ export class SessionServer {
   /** Ends a start that is under way when the session is stopped. */
   readonly #stopped = new AbortController();
   #phase: Phase = 'new';
+  /** True once meta has named this session to it as one that takes clients. */
+  #listed = false;
   #address = '';
   #processId = '';
   #listener: Listener | null = null;
@@ -316,8 +318,15 @@ export class SessionServer {
 
   #viewChanged(changed: ViewChange): void {
     if (this.#phase === 'stopped') return;
+    if (changed.members) this.#noteListed();
     this.#data.viewChanged(changed);
     if (changed.docs && this.#pushSwitch.update(this.#meta.view.docs)) this.#catchUpAll();
+  }
+
+  /** Clients that ask right after the start must find this session: an official one that finds none comes back after 5 s. */
+  #noteListed(): void {
+    const own = this.#processId;
+    this.#listed ||= this.inspect.sessions().some(({ processId }) => processId === own);
   }
 
   /** Pushing is allowed again: everybody who is behind is pushed to at once (F213). */
@@ -480,6 +489,7 @@ export class SessionServer {
       pushAllowed: () => !this.#pushSwitch.stopped,
       firstPushesWait: () => this.#gate.closed,
       ready: () => this.#readiness(),
+      listed: () => this.#listed,
       slotCount: this.#config.slotConfig.slotCount,
     });
   }
@@ -502,7 +512,8 @@ export class SessionServer {
   }
 
   #readiness(): { ready: boolean; waitingFor: string } {
-    if (this.#phase === 'serving') return { ready: true, waitingFor: '' };
+    if (this.#phase === 'serving' && this.#listed) return { ready: true, waitingFor: '' };
+    if (this.#phase === 'serving') return { ready: false, waitingFor: 'its place in the list of sessions' };
     if (this.#phase !== 'starting') return { ready: false, waitingFor: `session is ${this.#phase}` };
     const waitingFor = this.#meta.waitingFor;
     return {

@@ -397,8 +397,23 @@ describe('clocks', () => {
 describe('start and stop', () => {
   it('opens the client port only when meta answered and the leaders are linked', async () => {
     cluster = await TestCluster.start();
-    expect(cluster.session.inspect.ready()).toEqual({ ready: true, waitingFor: '' });
+    const { inspect } = cluster.session;
+    expect(inspect.ready()).toEqual({ ready: false, waitingFor: 'its place in the list of sessions' });
     const beats = cluster.meta.beats;
+    // Listed, but not as one that takes clients.
+    cluster.meta.members = [beats[0].node];
+    cluster.meta.push();
+    await cluster.clock.settle();
+    expect(inspect.listed()).toBe(false);
+    cluster.meta.members = beats.slice(-1).map(({ node }) => node);
+    cluster.meta.push();
+    await cluster.clock.settle();
+    expect(inspect.ready()).toEqual({ ready: true, waitingFor: '' });
+    // Whoever is out of the list for a moment still is what it was.
+    cluster.meta.members = [];
+    cluster.meta.push();
+    await cluster.clock.settle();
+    expect(inspect.listed()).toBe(true);
     expect(beats[0].node.draining).toBe(true);
     expect(beats.at(-1)?.node).toMatchObject({
       draining: false,

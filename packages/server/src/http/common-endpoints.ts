@@ -59,7 +59,8 @@ const HEALTH: Record<RunningRole['role'], (context: RoleContext) => Health> = {
     return { success: up, message: `DataServerBoot ${names.map((name) => `${name}:${up}`).join(', ')}` };
   },
   session: ({ role }) => {
-    const up = role.started;
+    // Up means that clients who ask for the list of sessions find it.
+    const up = role.started && role.role === 'session' && role.tier.inspect.listed();
     const names = [
       'MetaServerStart',
       'SchedulerStart',
