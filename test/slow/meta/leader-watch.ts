@@ -21,6 +21,7 @@ export class LeaderWatch {
   /** Time in which no meta said that it leads and acts, ms. */
   idleMs = 0;
   readonly #cluster: Cluster;
+  #acting: Reign | null = null;
   #running = true;
   #done: Promise<void>;
 
@@ -42,12 +43,18 @@ export class LeaderWatch {
     });
   }
 
-  /** Waits until a leader acts. */
+  /** Waits until the last leader acts, or has acted. */
   async warm(limitMs: number): Promise<Reign> {
     return this.#until(limitMs, 'the leader acts', () => {
       const { last } = this;
       return last !== undefined && last.warmMs < Infinity ? last : undefined;
     });
+  }
+
+  /** Waits until a meta says now that it leads and acts. @returns its leadership */
+  async acting(limitMs: number): Promise<Reign> {
+    this.#acting = null;
+    return this.#until(limitMs, 'a meta acts', () => this.#acting ?? undefined);
   }
 
   async stop(): Promise<void> {
@@ -74,6 +81,7 @@ export class LeaderWatch {
       const nowMs = performance.now();
       if (!leaders.some(({ warm }) => warm)) this.idleMs += nowMs - lastMs;
       lastMs = nowMs;
+      this.#acting = null;
       for (const { node, term, warm } of leaders) {
         if (term < known) {
           this.late.push(`${node.name} says that it leads in term ${term} after ${known}`);
@@ -87,7 +95,9 @@ export class LeaderWatch {
           this.reigns.push(reign);
           this.reigns.sort((a, b) => a.term - b.term);
         }
-        if (warm) reign.warmMs = Math.min(reign.warmMs, nowMs);
+        if (!warm) continue;
+        reign.warmMs = Math.min(reign.warmMs, nowMs);
+        this.#acting = reign;
       }
       await sleep(POLL_MS);
     }
