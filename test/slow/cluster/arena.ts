@@ -39,10 +39,11 @@ export interface Outcome {
   readonly note?: string;
 }
 
-/** A scenario that ran. */
-export interface Line extends Outcome {
+interface Line extends Outcome {
   readonly scenario: string;
   readonly findings: Findings;
+  /** Registrations that were refused or not answered while the connection stood. */
+  readonly refused: number;
   readonly problem: string;
 }
 
@@ -86,6 +87,7 @@ export class Arena {
     this.fleet.oracle.reset();
     let outcome: Outcome = { what: 'failed', seconds: NaN };
     let problem = '';
+    const refusedBefore = this.fleet.repeated;
     try {
       this.fleet.churn(CHANGES_PER_SECOND);
       outcome = await act();
@@ -95,7 +97,8 @@ export class Arena {
       problem = error instanceof Error ? error.message : String(error);
     }
     const findings = this.fleet.oracle.reset();
-    this.#lines.push({ scenario, ...outcome, findings, problem });
+    const refused = this.fleet.repeated - refusedBefore;
+    this.#lines.push({ scenario, ...outcome, findings, refused, problem });
     const { shrunken, empty, older, revived, examples } = findings;
     this.#broken = problem !== '' || shrunken + empty + older + revived > 0;
     if (this.#broken) {
@@ -138,24 +141,21 @@ export class Arena {
     this.#broken = true;
   }
 
-  /** What happened so far, in order. */
-  get lines(): readonly Line[] {
-    return this.#lines;
-  }
-
   /** The table of all scenarios so far. */
   table(): string {
-    const head = `${'scenario'.padEnd(58)} shrunken  empty  older  back   pushes  slowest  seconds`;
-    const lines = this.#lines.map(({ scenario, findings: f, what, seconds, budget, note, problem }) => {
-      const counts = [f.shrunken, f.empty, f.older, f.revived].map((count, i) =>
-        String(count).padStart([9, 7, 7, 6][i]),
-      );
-      const took = Number.isNaN(seconds) ? '-' : seconds.toFixed(2);
-      const slowest = (f.slowestMs / 1000).toFixed(2).padStart(9);
-      const limit = budget === undefined ? '' : ` (<= ${budget}${seconds > budget ? ' MISSED' : ''})`;
-      const rest = [`${what}${limit}`, note, problem.split('\n')[0]].filter(Boolean).join('; ');
-      return `${scenario.padEnd(58)}${counts.join('')}${String(f.pushes).padStart(9)}${slowest}${took.padStart(9)}  ${rest}`;
-    });
+    const head = `${'scenario'.padEnd(58)} shrunken  empty  older  back  refused   pushes  slowest  seconds`;
+    const lines = this.#lines.map(
+      ({ scenario, findings: f, refused, what, seconds, budget, note, problem }) => {
+        const counts = [f.shrunken, f.empty, f.older, f.revived, refused].map((count, i) =>
+          String(count).padStart([9, 7, 7, 6, 9][i]),
+        );
+        const took = Number.isNaN(seconds) ? '-' : seconds.toFixed(2);
+        const slowest = (f.slowestMs / 1000).toFixed(2).padStart(9);
+        const limit = budget === undefined ? '' : ` (<= ${budget}${seconds > budget ? ' MISSED' : ''})`;
+        const rest = [`${what}${limit}`, note, problem.split('\n')[0]].filter(Boolean).join('; ');
+        return `${scenario.padEnd(58)}${counts.join('')}${String(f.pushes).padStart(9)}${slowest}${took.padStart(9)}  ${rest}`;
+      },
+    );
     return [head, ...lines].join('\n');
   }
 
