@@ -11,6 +11,7 @@ import {
   type TlsMaterial,
   tlsProblem,
   type TlsPolicy,
+  type TokenPolicy,
 } from '@sofa-registry/runtime/node';
 import { BoltStatus } from '@sofa-registry/wire';
 import { type IssuedFiles, TestAuthority } from '../../../test/support/certificates.ts';
@@ -43,10 +44,11 @@ interface Party {
   readonly material?: TlsMaterial;
   readonly policy?: Partial<TlsPolicy>;
   readonly tokens?: readonly string[];
+  readonly token?: Partial<TokenPolicy>;
 }
 
 /** A node's network with counters and a log of its own. Without material: plain text. */
-function party({ material, policy, tokens }: Party) {
+function party({ material, policy, tokens, token }: Party) {
   const metrics = new NetMetrics();
   const logger = memoryLogger();
   const identity = material === undefined ? null : new TlsIdentity(material);
@@ -59,7 +61,10 @@ function party({ material, policy, tokens }: Party) {
     logger,
     metrics,
     tls,
-    tokens: tokens === undefined ? undefined : new ClusterTokens(tokens),
+    token:
+      tokens === undefined
+        ? undefined
+        : { tokens: new ClusterTokens(tokens), prove: true, demand: true, ...token },
   });
   return { network, metrics, logger, identity };
 }
@@ -350,6 +355,22 @@ describe('the cluster token', () => {
     expect(await refusal(party({ tokens: ['the-new-token-of-us-all', TOKEN] }), old.address)).toMatch(
       /another/,
     );
+  });
+
+  test('while it is introduced: who takes both lets in who has none, loses none of its bytes, and refuses a wrong one', async () => {
+    const accepting = await listening({ tokens: [TOKEN], token: { demand: false, prove: false } });
+    const plain = await connected(party({}), accepting.address);
+    plain.connection.write(Buffer.from('no token'));
+    await until(() => accepting.ears[0]?.text === 'no token', 'heard');
+    expect(await refusal(party({ tokens: [TOKEN] }), accepting.address)).toBe('connected');
+    expect(await refusal(party({ tokens: ['another-token-of-a-cluster'] }), accepting.address)).toMatch(
+      /another/,
+    );
+    const silent = party({ tokens: [TOKEN], token: { prove: false } });
+    const ordinary = await listening({});
+    const ear = await connected(silent, ordinary.address);
+    ear.connection.write(Buffer.from('as before'));
+    await until(() => ordinary.ears[0]?.text === 'as before', 'heard');
   });
 
   test('it is not on the wire', async () => {

@@ -1,7 +1,10 @@
 /** The parts of the inside's security by themselves: who may call, what is written down, what settings and files may say. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import * as net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import * as tls from 'node:tls';
 import { memoryLogger } from '@sofa-registry/runtime';
 import { httpCall, NetMetrics, nodeClock, TlsDoor, TlsIdentity } from '@sofa-registry/runtime/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -217,6 +220,7 @@ describe('settings', () => {
     expect(await secrets('tls.http=required')).toContain(
       'tls.http = "required" (from --set): it must be left out or off, or given together with tls.certFile',
     );
+    expect(await secrets('clusterTokenMode=required')).toContain('given together with clusterTokenFile');
     expect(await secrets('tls.clients=sometimes')).toContain('one of off, optional, required, mutual');
   });
 
@@ -360,6 +364,30 @@ describe('an HTTP port behind a TLS door', () => {
     await port.close();
     await expect(call('https')).rejects.toThrow('ECONNREFUSED');
   });
+
+  it.each(['http', 'https'] as const)(
+    'closes idle and half-done connections of %s with the port',
+    async (scheme) => {
+      const { port } = await open('either');
+      const sockets = await Promise.all(
+        ['GET / HTTP/1.1\r\nhost: x\r\n\r\n', 'GET /half'].map(async (text) => {
+          const at = { host: '127.0.0.1', port: port.address.port };
+          const socket = scheme === 'http' ? net.connect(at) : tls.connect({ ...at, ca: authority.ca });
+          await once(socket, scheme === 'http' ? 'connect' : 'secureConnect');
+          socket.write(text);
+          if (text.endsWith('\r\n')) await once(socket, 'data');
+          return socket.resume();
+        }),
+      );
+      const gone = Promise.all(
+        sockets.map(
+          (socket) => new Promise((resolve) => socket.on('error', () => undefined).on('close', resolve)),
+        ),
+      );
+      await port.close();
+      await gone;
+    },
+  );
 
   it('answers nothing in plain text where TLS is required', async () => {
     const { port, call } = await open('tls');

@@ -14,6 +14,7 @@ export {
   KEEP_ALIVE_MS,
   type TcpNetworkOptions,
   type TlsPolicy,
+  type TokenPolicy,
 } from './tcp-options.ts';
 export { type TlsAccept, TlsDoor, type TlsDoorOptions } from './tls-door.ts';
 export { TlsIdentity, type TlsMaterial, type TlsPeer, type TlsProblem, tlsProblem } from './tls-identity.ts';

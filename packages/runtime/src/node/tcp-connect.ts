@@ -69,7 +69,7 @@ export function connectSocket<T>(
 ): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   const { clock, metrics } = context;
-  const { tls: policy, tokens } = context.options;
+  const { tls: policy, token } = context.options;
   const secure = policy?.connect === true;
   const signal = options?.signal;
   const socket = open(context, address);
@@ -102,8 +102,8 @@ export function connectSocket<T>(
     resolve(made(socket));
   };
   const onConnect = (): void => {
-    if (tokens === undefined) return done();
-    void proveToken(socket, tokens, clock).then((failure) => {
+    if (token?.prove !== true) return done();
+    void proveToken(socket, token.tokens, clock).then((failure) => {
       if (settled) return;
       if (failure === null) return done();
       metrics.tokenFailed.with(failure).value++;

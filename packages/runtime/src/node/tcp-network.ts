@@ -4,7 +4,7 @@ import type { HostPort } from '@sofa-registry/model';
 import { RuntimeError } from '../errors.ts';
 import { connectionLimits } from '../limits.ts';
 import type { Connection, ConnectOptions, Listener, Network } from '../ports.ts';
-import { checkToken, type ClusterTokens, type TokenFailure } from './cluster-token.ts';
+import { checkToken, type TokenFailure } from './cluster-token.ts';
 import { NET_METRICS } from './net-metrics.ts';
 import { connectSocket } from './tcp-connect.ts';
 import { nodeRandom } from './node-random.ts';
@@ -17,6 +17,7 @@ import {
   CONNECTIONS_MAX,
   KEEP_ALIVE_MS,
   type TcpNetworkOptions,
+  type TokenPolicy,
 } from './tcp-options.ts';
 import { HANDSHAKES_MAX, TlsDoor } from './tls-door.ts';
 import { refuseWithoutToken } from './token-refusal.ts';
@@ -140,14 +141,14 @@ class TcpNetwork implements Network {
   }
 
   #ready(socket: net.Socket, local: HostPort, accept: (connection: Connection) => void): void {
-    const { tokens } = this.#options;
-    if (tokens === undefined) this.#open(socket, local, accept);
-    else void this.#checked(socket, tokens, local, accept);
+    const { token } = this.#options;
+    if (token === undefined) this.#open(socket, local, accept);
+    else void this.#checked(socket, token, local, accept);
   }
 
   async #checked(
     socket: net.Socket,
-    tokens: ClusterTokens,
+    { tokens, demand }: TokenPolicy,
     local: HostPort,
     accept: (connection: Connection) => void,
   ): Promise<void> {
@@ -161,7 +162,7 @@ class TcpNetwork implements Network {
     this.#exchanges++;
     const failure = await checkToken(socket, tokens, clock);
     this.#exchanges--;
-    if (failure === null) return this.#open(socket, local, accept);
+    if (failure === null || (failure === 'none' && !demand)) return this.#open(socket, local, accept);
     metrics.tokenRefused.with(failure).value++;
     const nowMs = clock.monoMs();
     if (nowMs - this.#refusalLoggedMs[failure] >= REFUSAL_LOG_MS) {

@@ -16,6 +16,15 @@ export interface TlsPolicy extends TlsPeer {
   readonly connect: boolean;
 }
 
+/** Cluster token of a network. */
+export interface TokenPolicy {
+  readonly tokens: ClusterTokens;
+  /** True: its connects prove the token, and fail where the other end does not. */
+  readonly prove: boolean;
+  /** True: its listeners refuse who does not prove it. False: they let in who does not try; a wrong one is refused. */
+  readonly demand: boolean;
+}
+
 /** Options of `tcpNetwork`. */
 export interface TcpNetworkOptions extends Partial<ConnectionLimits> {
   readonly clock: Clock;
@@ -33,8 +42,8 @@ export interface TcpNetworkOptions extends Partial<ConnectionLimits> {
   readonly backlog?: number;
   /** Default: plain text. */
   readonly tls?: TlsPolicy;
-  /** Both ends of every connection must know one of these; default: nothing is asked. */
-  readonly tokens?: ClusterTokens;
+  /** Default: no token is asked for or proved. */
+  readonly token?: TokenPolicy;
   /** Counters; default the ones of the process. */
   readonly metrics?: NetMetrics;
 }

@@ -40,11 +40,12 @@ function bindLine(plan: Plan, { operators, reads }: Secrets): string {
   return `listening on ${plan.bind}, known as ${plan.advertisedHost}; ${token}`;
 }
 
-function secretsLine({ tierTls, clientTls, httpTls, clusterTokens }: Secrets): string {
+function secretsLine({ tierTls, clientTls, httpTls, clusterToken }: Secrets): string {
   const words = { plain: 'off', either: 'optional', tls: 'on' } as const;
   const word = (policy: { accept: keyof typeof words } | null | undefined): string =>
     words[policy?.accept ?? 'plain'];
-  const token = clusterTokens === null ? 'no cluster token' : 'cluster token';
+  const demanded = clusterToken?.demand === true ? 'cluster token' : 'cluster token optional';
+  const token = clusterToken === undefined ? 'no cluster token' : demanded;
   return `TLS between nodes ${word(tierTls)}, for clients ${word(clientTls)}, HTTP ${word(httpTls)}; ${token}`;
 }
 

@@ -272,7 +272,7 @@ async function adaptersOf(config: Config, secrets: Secrets): Promise<Adapters> {
       clock,
       logger,
       tls: secrets.tierTls,
-      tokens: secrets.clusterTokens ?? undefined,
+      token: secrets.clusterToken,
     }),
     clientTcp: tcpNetwork({ clock, logger, tls: secrets.clientTls }),
     netMetrics: NET_METRICS.set,

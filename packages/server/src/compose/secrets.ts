@@ -10,6 +10,7 @@ import type {
   TlsMaterial,
   TlsPeer,
   TlsPolicy,
+  TokenPolicy,
 } from '@sofa-registry/runtime/node';
 import type { Config } from '../config/effective.ts';
 import { readNamedFile } from '../config/sources.ts';
@@ -110,6 +111,13 @@ export class Secrets {
 
   stop(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
+  }
+
+  /** The token between nodes. */
+  get clusterToken(): TokenPolicy | undefined {
+    if (this.clusterTokens === null) return undefined;
+    const mode = this.#config.text('clusterTokenMode');
+    return { tokens: this.clusterTokens, prove: mode !== 'accept', demand: mode === 'required' };
   }
 
   /** TLS between nodes. */

@@ -192,6 +192,9 @@ function checkTogether(config: Config): void {
   checkPorts(config, refuse);
   checkProcesses(config, refuse);
   checkTls(config, refuse);
+  const token = config.text('clusterToken') + config.text('clusterTokenFile');
+  if (token === '' && config.entry('clusterTokenMode').from !== 'default')
+    refuse('clusterTokenMode', 'left out, or given together with clusterTokenFile or clusterToken');
   for (const key of ['operatorToken', 'clusterToken'] as const) {
     const { length } = config.text(key);
     if (length > 0 && length < TOKEN_UNITS_MIN) refuse(key, `at least ${TOKEN_UNITS_MIN} characters`);

@@ -181,6 +181,13 @@ export const SERVER_SETTINGS = {
     doc: 'File with the cluster token; wins over `clusterToken`. Further lines hold tokens that are accepted too, while it is being changed.',
     source: '',
   },
+  clusterTokenMode: {
+    default: 'required',
+    choices: ['accept', 'optional', 'required'],
+    unit: '',
+    doc: 'For introducing a cluster token node by node. accept: others may prove it, this node does not yet; optional: this node proves it, others need not.',
+    source: '',
+  },
   'tls.certFile': {
     default: '',
     unit: 'path',

@@ -75,6 +75,8 @@ export class HttpPort {
       outer.listen({ host: address.host, port: address.port }, () => {
         outer.removeAllListeners('error');
         outer.on('error', () => undefined);
+        // Node's limits of time and its list of connections start with this event; behind a door nothing else says it.
+        if (door !== null) server.emit('listening');
         const bound = outer.address();
         const port = typeof bound === 'object' && bound !== null ? bound.port : address.port;
         resolve(new HttpPort(server, outer, door, { host: address.host, port }));
@@ -96,7 +98,7 @@ export class HttpPort {
         clearTimeout(timer);
         resolve();
       });
-      this.#door?.close();
+      this.#closeInner();
       this.#server.closeIdleConnections();
     });
   }
@@ -104,8 +106,15 @@ export class HttpPort {
   /** Closes everything at once. */
   kill(): void {
     this.#outer.close();
-    this.#door?.close();
+    this.#closeInner();
     this.#server.closeAllConnections();
+  }
+
+  #closeInner(): void {
+    if (this.#door === null) return;
+    this.#door.close();
+    // It does not listen itself: what is left to end is the watch over the time of its connections.
+    this.#server.close(() => undefined);
   }
 
   async #refused(error: Error & { code?: string; rawPacket?: Buffer }, socket: Socket): Promise<void> {
