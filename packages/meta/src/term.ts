@@ -363,6 +363,7 @@ export class Term {
     const write = { expect: 'any', fence: { term: this.term } } as const;
     store.docs.put(PUBLISHERS_DOC, JSON.stringify(due), write).catch((error: unknown) => {
       metrics.storeFailures.value++;
+      this.#memory.unwritten();
       logger.debug('meta: the number of publishers was not written', { error: errorText(error) });
     });
   }

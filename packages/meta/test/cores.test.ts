@@ -262,6 +262,9 @@ describe('memory of the publishers', () => {
     expect(memory.due(4100)?.count).toBe(200);
     memory.expected([session('a', 400)], 5000);
     expect(memory.due(5000)).toBeNull();
+    expect(memory.due(5100)?.count).toBe(400);
+    expect(memory.due(7000)).toBeNull();
+    memory.unwritten();
     expect(memory.due(8000)?.count).toBe(400);
   });
 });

@@ -12,7 +12,7 @@ const BACK_SHARE = 0.95;
 /** The memory is written when the number changed by more than this share. */
 const CHANGE_SHARE = 0.1;
 /** Shortest time between two writes, ms. */
-const WRITE_MS = 3000;
+const WRITE_MS = 1000;
 
 /** What is stored. */
 export interface PublisherCount {
@@ -82,5 +82,10 @@ export class PublisherMemory {
     this.#writtenMs = nowMs;
     this.#written = { count: this.#count, sessions: [...this.#sessions] };
     return this.#written;
+  }
+
+  /** What was due has not been written: it stays due. */
+  unwritten(): void {
+    this.#written = { count: 0, sessions: [] };
   }
 }

@@ -101,6 +101,11 @@ const UNSOUND_MS = 3500;
  * number may be old by 10 %.
  */
 const NEARLY_ALL = 0.85;
+/** Meta's memory may be older than the restart by so long: beats, writes, the grain of our own sampling. */
+const REMEMBER_MS = 4000;
+/** How often publishers are counted, and for how long counts are kept. */
+const COUNT_MS = 500;
+const COUNTS_MAX = 240;
 /** After which an unsound way that healed proves nothing against the session any more. */
 const HEALED_MS = 60_000;
 /** What a client reads when its session ends the connection; one that was killed or gave the client up resets it. */
@@ -133,6 +138,9 @@ export class SimModel implements ModelClientEvents {
   readonly #sessions = new Map<string, SessionState>();
   /** Who lost everything with a restart of everything and may not be back yet. */
   readonly #returning = new Set<ClientState>();
+  /** Registered publications over time, and how many of them meta remembers at least of the last restart of everything. */
+  readonly #counts: { readonly atMs: number; readonly count: number }[] = [];
+  #remembered = 0;
   /** Contents by service, version and zone. */
   readonly #contents = new Map<string, string>();
 
@@ -157,6 +165,7 @@ export class SimModel implements ModelClientEvents {
     const nowMs = this.#world.nowMs();
     const state = this.#session(name);
     state.stopping = false;
+    this.#remember(nowMs);
     for (const client of this.clients.values()) {
       if (client.session !== name || client.lostMs !== Infinity) continue;
       client.orphaned = true;
@@ -181,25 +190,35 @@ export class SimModel implements ModelClientEvents {
     }
   }
 
-  /** Those who come back after nearly all others may be missing meanwhile. */
+  /** Those who come back after nearly all that meta remembers may be missing meanwhile. */
   #watchReturn(nowMs: number): void {
-    if (this.#returning.size === 0) return;
-    let away = 0;
-    let all = 0;
-    for (const state of this.#returning) {
-      if (!state.client.alive) this.#returning.delete(state);
+    if (this.#counts.length === 0 || nowMs >= (this.#counts.at(-1)?.atMs ?? 0) + COUNT_MS) {
+      this.#counts.push({ atMs: nowMs, count: this.#registered() });
+      if (this.#counts.length > COUNTS_MAX) this.#counts.shift();
     }
-    for (const state of this.clients.values()) {
-      for (const { wanted } of state.client.publications.values()) {
-        if (!wanted) continue;
-        all++;
-        if (state.lostMs !== Infinity) away++;
-      }
-    }
-    if (away > 0 && away > all * (1 - NEARLY_ALL)) return;
+    if (this.#returning.size === 0 || this.#registered() < NEARLY_ALL * this.#remembered) return;
     for (const state of this.#returning)
-      if (state.lostMs !== Infinity) this.#excuse(state, nowMs, 'nearly all others are back');
+      if (state.client.alive && state.lostMs !== Infinity)
+        this.#excuse(state, nowMs, 'nearly all others are back');
     this.#returning.clear();
+  }
+
+  /** Publications that sessions hold and have acknowledged. */
+  #registered(): number {
+    let count = 0;
+    for (const { client, session, lostMs } of this.clients.values()) {
+      if (session === '' || lostMs !== Infinity) continue;
+      for (const publication of client.publications.values())
+        if (publication.wanted && publication.acked()) count++;
+    }
+    return count;
+  }
+
+  /** The least that meta may remember, should this have been the last session. */
+  #remember(nowMs: number): void {
+    const fromMs = Math.min(nowMs, this.#world.disturbedSince()) - REMEMBER_MS;
+    const counts = this.#counts.filter(({ atMs }) => atMs >= fromMs).map(({ count }) => count);
+    this.#remembered = counts.length === 0 ? 0 : Math.min(...counts);
   }
 
   connected(client: ModelClient, session: string): void {
