@@ -33,6 +33,7 @@ const store = new DatumStore({
   slotCount: SLOTS,
   tunables: dataTunables({}),
   metrics: new DataMetrics(),
+  superseded: () => undefined,
   changed: () => undefined,
 });
 const slots = Array.from({ length: SLOTS }, (_, id) => new SlotStore(id));

@@ -41,6 +41,7 @@ import { ReplicaFollower } from './replica-follower.ts';
 import { RequestRelay } from './relay.ts';
 import { ReplicaSource } from './replica-source.ts';
 import { Sweeper } from './sweeper.ts';
+import { Takeovers } from './takeovers.ts';
 import { WriteHandler } from './write-handler.ts';
 
 /** How often waiting slots are looked at, in ms: the grain of ceilings and hand-over waits. */
@@ -103,6 +104,7 @@ export class DataNode implements BoltHandler<Link> {
     this.#compares = new CompareHandler(state, this.board, this.#notifier, this.#parked, this.#late);
     this.#leases = new LeaseKeeper(state);
     this.#sweeper = new Sweeper(state);
+    new Takeovers(state);
   }
 
   /** Starts the timers and applies the table there is. */

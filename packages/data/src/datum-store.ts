@@ -45,6 +45,8 @@ export interface DatumStoreContext {
   readonly slotCount: number;
   readonly tunables: DataTunables;
   readonly metrics: DataMetrics;
+  /** A newer record of another owner has replaced one of `owner`. */
+  readonly superseded: (owner: Owner, datum: Datum, by: StoredPublisher) => void;
   /** A datum's version moved on from `from`. */
   readonly changed: (datum: Datum, from: number) => void;
 }
@@ -258,6 +260,8 @@ export class DatumStore {
     const same = held?.sameContent(record) ?? false;
     const stored = this.#stored(record, owner, same ? (held as StoredPublisher) : null);
     this.#place(slot, datum, stored, held);
+    if (held !== undefined && held.owner !== owner && version === OWN_VERSION)
+      this.#context.superseded(held.owner, datum, stored);
     if (!same) this.#touch(slot, datum, record.registerId, version);
     this.#count(slot, datum);
     this.#log(slot, datum, stored, record.registerId, 0, 0);

@@ -7,9 +7,10 @@ import type { Datum } from './datum.ts';
 import { HeldSlot } from './held-slot.ts';
 import type { Link } from './link.ts';
 import type { DataMetrics } from './metrics.ts';
-import { OwnerTable } from './owner.ts';
+import { type Owner, OwnerTable } from './owner.ts';
 import type { DataTunables } from './settings.ts';
 import { SlotStore } from './slot-store.ts';
+import type { StoredPublisher } from './stored-publisher.ts';
 
 /** Ports of a data node. */
 export interface DataPorts {
@@ -51,6 +52,8 @@ export class NodeState {
   readonly links = new Set<Link>();
   /** Called when a datum's version moved; set by the notifier. */
   onChanged: (datum: Datum, from: number) => void = () => undefined;
+  /** Called when another owner's record replaced one of `owner`; set by the takeovers. */
+  onSuperseded: (owner: Owner, datum: Datum, by: StoredPublisher) => void = () => undefined;
   /** Called when an operation was logged; set by the feeds. */
   onLogged: (slotId: number) => void = () => undefined;
   readonly #logged = (slotId: number): void => this.onLogged(slotId);
@@ -81,6 +84,7 @@ export class NodeState {
       slotCount,
       tunables,
       metrics,
+      superseded: (owner, datum, by) => this.onSuperseded(owner, datum, by),
       changed: (datum, from) => this.onChanged(datum, from),
     });
   }

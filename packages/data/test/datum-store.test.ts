@@ -21,6 +21,7 @@ function world(tunables: Partial<DataTunables> = {}) {
     slotCount: SLOT_COUNT,
     tunables: dataTunables(tunables),
     metrics,
+    superseded: () => undefined,
     changed: (datum, from) => changes.push([datum.dataInfoId, from, datum.version]),
   });
   const slot = new SlotStore(1);

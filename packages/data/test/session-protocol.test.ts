@@ -30,6 +30,22 @@ async function another(name: string): Promise<TestSession> {
   return other;
 }
 
+describe('a registration that moves to another session', () => {
+  it('is told to the session that had it, once, and only when the other is newer', async () => {
+    const other = await another('S2');
+    await session.register(ID, record('r', 1, 0));
+    await session.register(ID, record('q', 1, 0));
+    await session.register(ID, record('r', 2, 0));
+    expect(session.superseded).toEqual([]);
+    other.hybrid.observe(session.hybrid.last);
+    await other.register(ID, record('r', 2, 0));
+    expect(session.superseded).toEqual(['r']);
+    const stamp = session.own.get(ID)?.get('r')?.stamp ?? 0;
+    await session.write([publish(ID, record('r', 2, stamp))]);
+    expect(other.superseded).toEqual([]);
+  });
+});
+
 describe('writes and reads', () => {
   it('answers a datum nobody published with version 1 and tells of its first publisher', async () => {
     const [answer] = await session.fetch([ID]);

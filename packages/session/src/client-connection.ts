@@ -34,6 +34,10 @@ export class ClientConnection {
   registrations = 0;
   /** True once it has held something. */
   hadRegistrations = false;
+  /** When registrations of it were last stamped anew because its client was here all the same, monotonic ms. */
+  restampedMs = -Infinity;
+  /** When it was last asked whether its client is here, monotonic ms. */
+  askedMs = -Infinity;
   closed = false;
   /** Monotonic ms when it was opened, or last asked to leave. */
   sinceMs: number;

@@ -32,6 +32,8 @@ export const BLOCKED_ATTRIBUTE = '!Blocked';
 export const REGISTER_ID_UNITS_MAX = 1024;
 /** A client that sent anything so lately is here: what was refused is most likely its newest registration. */
 const SPOKE_MS = 300;
+/** Shortest time between two proofs of one connection that its client is here. */
+const RESTAMP_MS = 2000;
 /** Wait before a registration that no stamp of ours can outdo is tried again. */
 const UNREACHABLE_RETRY_MS = 60_000;
 const EVENT_UNREGISTER = 'UNREGISTER';
@@ -336,41 +338,62 @@ export class SessionRegistry {
     const publisher = store.find(write.dataInfoId)?.publishers?.get(write.registerId);
     if (publisher === undefined || publisher.version !== write.version || publisher.stamp !== write.stamp)
       return;
-    if (version > publisher.version) {
-      store.hide(publisher);
-      return;
-    }
     const { connection } = publisher;
-    if (connection === null) return;
-    const nowMs = clock.monoMs();
     // What was removed is this very registration, after our lease: nobody else has it.
-    const own = stamp === publisher.stamp;
-    if (reachable && (own || nowMs - connection.channel.lastReceivedMonoMs < SPOKE_MS)) {
-      this.#restamp(publisher);
-      return;
-    }
+    const own = version === publisher.version && stamp === publisher.stamp;
+    const here = connection !== null && clock.monoMs() - connection.channel.lastReceivedMonoMs < SPOKE_MS;
+    if (own && connection === null) return;
+    if (reachable && version === publisher.version && (own || here)) this.#restamp(publisher);
+    else this.#outdone(publisher, version, reachable);
+  }
+
+  /** Another session has registered the publisher anew (wire: sr.Superseded): the client has moved on, or only seems to have. */
+  superseded(dataInfoId: string, registerId: string, version: number, stamp: number): void {
+    const { store, stamps } = this.#parts;
+    const reachable = stamps.observe(stamp);
+    const publisher = store.find(dataInfoId)?.publishers?.get(registerId);
+    if (publisher === undefined || publisher.hidden || !isNewer(publisher, version, stamp)) return;
+    this.#outdone(publisher, version, reachable);
+  }
+
+  /** Something newer is held elsewhere: ours counts no more. By stamp alone, the client is asked whether it is here all the same. */
+  #outdone(publisher: SessionPublisher, version: number, reachable: boolean): void {
+    const { clock, store } = this.#parts;
     store.hide(publisher);
-    // A stamp that the clock refuses (a day ahead) cannot be outrun: not before whoever made it is gone.
-    this.#doubtful.set(publisher, reachable ? nowMs : nowMs + UNREACHABLE_RETRY_MS);
+    const { connection } = publisher;
+    if (connection === null || version > publisher.version) return;
+    const nowMs = clock.monoMs();
+    // A stamp that the clock refuses (a day ahead) cannot be outrun: not before whoever made it is gone. Nor do two connections of one
+    // client take it from each other for ever.
+    const waitMs = reachable ? connection.restampedMs + RESTAMP_MS - nowMs : UNREACHABLE_RETRY_MS;
+    this.#doubtful.set(publisher, nowMs + Math.max(0, waitMs));
+    this.#ask(connection, nowMs);
+  }
+
+  #ask(connection: ClientConnection, nowMs: number): void {
+    if (connection.askedMs === nowMs) return;
+    connection.askedMs = nowMs;
     connection.channel.sendHeartbeat();
   }
 
   /** Looks whether clients of doubtful registrations have shown themselves; call it now and then. */
   recheckDoubtful(): void {
+    const nowMs = this.#parts.clock.monoMs();
     for (const [publisher, sinceMs] of this.#doubtful) {
       const { connection } = publisher;
       if (connection === null || !this.#parts.store.holds(publisher)) {
         this.#doubtful.delete(publisher);
-      } else if (connection.channel.lastReceivedMonoMs > sinceMs) {
+      } else if (connection.channel.lastReceivedMonoMs >= sinceMs) {
         this.#doubtful.delete(publisher);
         this.#restamp(publisher);
-      }
+      } else if (nowMs >= sinceMs && connection.askedMs < sinceMs) this.#ask(connection, nowMs);
     }
   }
 
   #restamp(publisher: SessionPublisher): void {
-    const { store, stamps, forwarder, metrics } = this.#parts;
+    const { clock, store, stamps, forwarder, metrics } = this.#parts;
     metrics.writeRestamped.value++;
+    if (publisher.connection !== null) publisher.connection.restampedMs = clock.monoMs();
     const renewed: SessionPublisher = { ...publisher, stamp: stamps.next(), hidden: false };
     store.putPublisher(renewed);
     forwarder.publish(renewed);

@@ -427,6 +427,8 @@ export class SessionServer {
       node: () => this.#node(),
       changed: (service, first) => this.#engine.changed(service, first),
       stale: (write, version, stamp) => this.#registry.stale(write, version, stamp),
+      superseded: (dataInfoId, registerId, version, stamp) =>
+        this.#registry.superseded(dataInfoId, registerId, version, stamp),
     });
   }
 

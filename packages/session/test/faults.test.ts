@@ -301,6 +301,49 @@ describe('an id nobody publishes any more', () => {
   });
 });
 
+describe('a registration that another session took over', () => {
+  const owner = () => cluster.data[0].data.get(idOf('s'))?.records.get('p')?.owner;
+
+  it('counts no more when the client has moved, and is not taken back by what is half open', async () => {
+    cluster = await TestCluster.start();
+    const client = await cluster.client();
+    await cluster.run(client.publish({ dataId: 's', registId: 'p' }, ['v']));
+    await cluster.clock.advance(1000);
+    client.channel.pause();
+    cluster.data[0].takeOver(
+      idOf('s'),
+      elsewhere('p', 'v', cluster.session.inspect.publishers(idOf('s'))[0].stamp + 1),
+    );
+    await cluster.clock.advance(0);
+    expect(cluster.session.inspect.publishers(idOf('s'))).toEqual([]);
+    await cluster.clock.advance(20_000);
+    expect(owner()).toBe('elsewhere');
+    expect(cluster.metric('compare_differ_total')).toBe(0);
+    client.channel.destroy('gone');
+    await cluster.clock.advance(20_000);
+    expect(owner()).toBe('elsewhere');
+  });
+
+  it('is back within the grace when the client is here all the same; two connections do not take it from each other for ever', async () => {
+    cluster = await TestCluster.start();
+    const client = await cluster.client();
+    await cluster.run(client.publish({ dataId: 's', registId: 'p' }, ['v']));
+    for (let i = 0; i < 20; i++) {
+      await cluster.clock.advance(500);
+      if (owner() !== cluster.session.processId) continue;
+      const stamp = cluster.data[0].data.get(idOf('s'))?.records.get('p')?.stamp ?? 0;
+      cluster.data[0].takeOver(idOf('s'), elsewhere('p', 'v', stamp + 1));
+      if (i === 0) {
+        await cluster.clock.advance(300);
+        expect(owner()).toBe(cluster.session.processId);
+      }
+    }
+    const restamped = cluster.metric('write_restamped_total');
+    expect(restamped).toBeGreaterThanOrEqual(3);
+    expect(restamped).toBeLessThanOrEqual(7);
+  });
+});
+
 describe('a leader that restarted', () => {
   it('and has no table yet is compared with again soon: no new table comes here to make us', async () => {
     cluster = await TestCluster.start();

@@ -28,6 +28,7 @@ import {
   Listing,
   ListingReply,
   type MessageOf,
+  Superseded,
   UpdateKind,
   WriteBatch,
   type WriteItem,
@@ -53,6 +54,8 @@ export class TestSession {
   readonly cache = new Map<string, Cached>();
   readonly notices: DatumUpdate[] = [];
   readonly listings: number[] = [];
+  /** registerIds that were told to be another session's now. */
+  readonly superseded: string[] = [];
   closedReason = '';
 
   constructor(cluster: TestCluster, processId: string) {
@@ -283,6 +286,11 @@ export class TestSession {
   }
 
   #changed(frame: Frame): void {
+    if (frame.className === Superseded.className) {
+      const { records } = Superseded.decode(Buffer.from(frame.content));
+      this.superseded.push(...records.map(({ registerId }) => registerId));
+      return;
+    }
     if (frame.className !== Changed.className) throw new Error(`unexpected ${frame.className}`);
     for (const update of Changed.decode(Buffer.from(frame.content)).updates) {
       this.notices.push(update);

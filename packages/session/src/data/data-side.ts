@@ -5,7 +5,14 @@
 import type { ClusterPorts, MetaLink, PeerLink, ViewChange } from '@sofa-registry/cluster';
 import type { HybridClock, NodeRecord } from '@sofa-registry/model';
 import type { BoltChannel } from '@sofa-registry/runtime';
-import { BoltStatus, Changed, type Frame, type HelloReply, type MessageOf } from '@sofa-registry/wire';
+import {
+  BoltStatus,
+  Changed,
+  type Frame,
+  type HelloReply,
+  type MessageOf,
+  Superseded,
+} from '@sofa-registry/wire';
 import { AntiEntropy } from '../anti-entropy.ts';
 import type { SessionMetrics } from '../metrics.ts';
 import type { RegistrationStore } from '../registration-store.ts';
@@ -35,6 +42,8 @@ export interface DataSidePorts {
   changed(service: ServiceEntry, first: boolean): void;
   /** A data leader holds a newer record than this write. */
   stale(write: PendingWrite, version: number, stamp: number): void;
+  /** A newer record of another session has replaced ours. */
+  superseded(dataInfoId: string, registerId: string, version: number, stamp: number): void;
 }
 
 /** The data side of one session. */
@@ -117,6 +126,9 @@ export class DataSide {
 
   #message(link: PeerLink, channel: BoltChannel, frame: Frame): void {
     if (frame.className === Changed.className) this.subscriptions.onChanged(link.address, frame);
+    else if (frame.className === Superseded.className)
+      for (const { dataInfoId, registerId, version, stamp } of Superseded.decode(frame.content).records)
+        this.#side.superseded(dataInfoId, registerId, version, stamp);
     else channel.respondError(frame, BoltStatus.serverException);
   }
 }

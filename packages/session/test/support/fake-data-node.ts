@@ -24,6 +24,7 @@ import {
   Listing,
   ListingReply,
   REJECT_STALE,
+  Superseded,
   UpdateKind,
   WriteBatch,
   type WriteItem,
@@ -118,6 +119,14 @@ export class FakeDataNode {
       record,
     });
     this.#bump(dataInfoId, before, [record.registerId]);
+  }
+
+  /** {@link publishElsewhere}, and the sessions that had it are told. */
+  takeOver(dataInfoId: string, record: PublisherRecord): void {
+    this.publishElsewhere(dataInfoId, record);
+    const { registerId, version, stamp } = record;
+    const content = Superseded.encode({ records: [{ dataInfoId, registerId, version, stamp }] });
+    for (const channel of this.channels) channel.oneway(Superseded.className, CODEC_INTERNAL, content);
   }
 
   removeElsewhere(dataInfoId: string, registerId: string): void {

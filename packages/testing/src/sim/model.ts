@@ -68,6 +68,8 @@ interface ClientState {
   session: string;
   /** Since when the way to its session is not sound; Infinity if it is. */
   unsoundMs: number;
+  /** When the way was last seen not to be sound; -Infinity = never. */
+  brokenMs: number;
   /** Since when it must have lost that session; Infinity while connected. */
   lostMs: number;
   /** Its session process ended (and did not just close the connection). */
@@ -106,6 +108,8 @@ const REMEMBER_MS = 4000;
 /** How often publishers are counted, and for how long counts are kept. */
 const COUNT_MS = 500;
 const COUNTS_MAX = 240;
+/** Lists that had to wait on a broken way arrive within so long once it is sound. */
+const CATCH_UP_MS = 1500;
 /** After which an unsound way that healed proves nothing against the session any more. */
 const HEALED_MS = 60_000;
 /** What a client reads when its session ends the connection; one that was killed or gave the client up resets it. */
@@ -154,6 +158,7 @@ export class SimModel implements ModelClientEvents {
       client,
       session: '',
       unsoundMs: Infinity,
+      brokenMs: -Infinity,
       lostMs: Infinity,
       orphaned: false,
       cold: false,
@@ -309,8 +314,13 @@ export class SimModel implements ModelClientEvents {
         state.shownSinceMs.set(key, nowMs);
       }
     }
-    for (const key of earlier.keys())
-      if (!shown.has(key)) this.#removed(where, state, key, nowMs, shown.size, torn, before);
+    const late = this.#late(client, nowMs);
+    for (const key of earlier.keys()) {
+      if (shown.has(key)) continue;
+      this.#removed(where, state, key, nowMs, shown.size, torn, before);
+      // What left an old list may be in the next one.
+      if (late) state.gone.delete(key);
+    }
     if (before === null && shown.size === 0 && !torn && !this.#world.slow(client.name))
       this.#emptyFirst(where, subscription, zone, nowMs);
     this.#sameContent(where, subscription, after);
@@ -419,6 +429,7 @@ export class SimModel implements ModelClientEvents {
     // While no session runs, nobody can take a lost way for a goodbye.
     if (state.cold) state.unsoundMs = Infinity;
     else if (!this.#world.sound(state.client.name, state.session)) {
+      state.brokenMs = nowMs;
       if (state.unsoundMs > nowMs) state.unsoundMs = nowMs;
     } else if (state.unsoundMs < nowMs - HEALED_MS) {
       state.unsoundMs = Infinity;
@@ -492,6 +503,12 @@ export class SimModel implements ModelClientEvents {
     if (!this.#world.dataAtRisk()) return false;
     const sinceMs = Math.max(state.shownSinceMs.get(key) ?? 0, nowMs - STALE_MS_MAX);
     return this.#publishers.get(key)?.presence.excusedWithin(sinceMs, nowMs) ?? true;
+  }
+
+  /** True if a client may only just receive lists that waited for it, old ones among them. */
+  #late(client: ModelClient, nowMs: number): boolean {
+    const brokenMs = this.clients.get(client.name)?.brokenMs ?? -Infinity;
+    return nowMs - brokenMs < CATCH_UP_MS || this.#world.slow(client.name);
   }
 
   /** What its owner took back while it was cut off may still be registered, and withdrawn, when it is back. */

@@ -47,6 +47,8 @@ export class SimConnection implements Connection {
   #ended = false;
   #vanished = false;
   #stranded = false;
+  /** True when nothing is sent again any more. */
+  #unsent = false;
   #full = false;
   #reading = true;
   #inbox: Buffer[] = [];
@@ -134,6 +136,7 @@ export class SimConnection implements Connection {
     if (this.#gone) return;
     this.#outbox = [];
     this.#stranded = true;
+    this.#dropUnsent();
     this.#shut('network changed');
   }
 
@@ -144,7 +147,8 @@ export class SimConnection implements Connection {
     this.#gone = true;
     this.#vanished = silent;
     this.#wire.forget(this);
-    if (!silent) this.#send(() => this.peer.#shut('connection reset'));
+    if (silent) this.#dropUnsent();
+    else this.#send(() => this.peer.#shut('connection reset'));
   }
 
   #event(fn: (handler: ConnectionHandler) => void): void {
@@ -185,9 +189,15 @@ export class SimConnection implements Connection {
     wire.at(at, () => {
       const next = this.#sent.shift() as () => void;
       // The direction was cut while the bytes were on the way: they are sent again when it heals.
-      if (this.#stalled.length > 0 || wire.blocked(from, to)) this.#stalled.push(next);
-      else next();
+      if (this.#stalled.length === 0 && !wire.blocked(from, to)) next();
+      else if (!this.#unsent) this.#stalled.push(next);
     });
+  }
+
+  /** What waits for a cut direction is lost: nobody sends it again. */
+  #dropUnsent(): void {
+    this.#unsent = true;
+    this.#stalled = [];
   }
 
   #take(bytes: Buffer): void {

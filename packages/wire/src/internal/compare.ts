@@ -20,6 +20,9 @@
  *   sr.Interests      = slot { dataInfoId version }*       the whole set for the slot; replaces what the node believed
  *   sr.InterestsReply = code { dataInfoId version }*       ids whose current version differs; a session ahead of the node
  *                                                          makes the node raise its version first (reference/data-and-slots.md 4)
+ *
+ *   sr.Superseded = { dataInfoId registerId version stamp }*   oneway, node to session: newer records of another session have
+ *                                                              replaced these of the session. What is lost, a comparison finds
  */
 import { DIGEST_BYTES } from '@sofa-registry/model';
 import { bool, bytesOf, list, message, struct, u8, uint, word } from './codec.ts';
@@ -66,6 +69,10 @@ export const Listing = message(
 );
 /** Answers {@link Listing}. */
 export const ListingReply = message('sr.ListingReply', struct({ code: u8, missing: list(recordVersion) }));
+
+/** Records of one {@link Superseded} at most. */
+export const SUPERSEDED_ITEMS_MAX = 1000;
+export const Superseded = message('sr.Superseded', struct({ records: list(recordVersion) }));
 
 const interest = struct({ dataInfoId: word, version: uint });
 export const Interests = message('sr.Interests', struct({ slot: uint, ids: list(interest) }));
