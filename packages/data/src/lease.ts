@@ -15,6 +15,11 @@ const STRIDE = 64;
 /** A tick that is late by so many intervals means that this process slept: nobody's silence counts. */
 const LATE_TICKS = 3;
 
+/** Sessions that came within so long of one another started together: their clients know them all. */
+const TOGETHER_MS = 5000;
+/** An official client that has learnt of a session takes up to so long to be registered there (wire 3.2: waits of 5 s and 5 s). */
+const RETURN_MS = 15_000;
+
 /** Watches owners and removes what dead ones left. */
 export class LeaseKeeper {
   readonly #state: NodeState;
@@ -37,7 +42,7 @@ export class LeaseKeeper {
   /** Renews who is alive, expires who is not. */
   tick(): void {
     const state = this.#state;
-    const { leaseTickMs, leaseMs } = state.tunables;
+    const { leaseTickMs } = state.tunables;
     const nowMs = state.nowMs();
     const slept = nowMs - this.#lastTickMs > LATE_TICKS * leaseTickMs;
     this.#lastTickMs = nowMs;
@@ -45,8 +50,25 @@ export class LeaseKeeper {
     for (const owner of state.owners.values()) {
       if (alive === null || alive.has(owner.processId)) owner.aliveMs = nowMs;
       else if (owner.publishers === 0) state.owners.drop(owner);
-      else if (!owner.leaving && nowMs - owner.aliveMs >= leaseMs) this.#expire(owner);
+      else if (!owner.leaving && nowMs - owner.aliveMs >= this.#leaseOf(owner)) this.#expire(owner);
     }
+  }
+
+  /**
+   * Clients of a dead session come back through the sessions they know, and ask for those only now and then. When all that are left
+   * came after it and lately, some know none of them: two faults in a row must not shorten lists by clients that are on their way.
+   */
+  #leaseOf(owner: Owner): number {
+    const { cluster, owners, tunables } = this.#state;
+    const { leaseMs, listRefreshMs } = tunables;
+    let left = 0;
+    for (const { role, processId } of cluster.view.members) {
+      if (role !== 'session' || processId === owner.processId) continue;
+      left++;
+      const sinceMs = owners.find(processId)?.sinceMs ?? Infinity;
+      if (sinceMs <= owner.sinceMs + TOGETHER_MS || sinceMs <= owner.aliveMs - listRefreshMs) return leaseMs;
+    }
+    return left === 0 ? leaseMs : Math.max(leaseMs, listRefreshMs + RETURN_MS);
   }
 
   /** While meta is silent or has only just begun to listen, not being listed proves nothing. */

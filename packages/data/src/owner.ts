@@ -7,6 +7,8 @@ export class Owner {
   readonly factor: number;
   /** Records of this node that name it. */
   publishers = 0;
+  /** Since when it is known here, monotonic ms. */
+  readonly sinceMs: number;
   /** When it was last known to be alive, monotonic ms. */
   aliveMs: number;
   /** Open links of it. */
@@ -16,6 +18,7 @@ export class Owner {
 
   constructor(processId: string, nowMs: number, factor: number) {
     this.processId = processId;
+    this.sinceMs = nowMs;
     this.aliveMs = nowMs;
     this.factor = factor;
   }

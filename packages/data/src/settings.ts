@@ -17,6 +17,14 @@ export const DATA_SETTINGS = Object.freeze({
     'A session that is neither connected nor listed by meta for so long loses its publishers.',
     'data-and-slots 9.1',
   ),
+  listRefreshMs: setting(
+    30_000,
+    0,
+    600_000,
+    'ms',
+    'Clients ask for the list of sessions so often. A session that dies when all others are newer than that keeps its publishers 15 s longer than this.',
+    'wire 3.1',
+  ),
   leaseTickMs: setting(1000, 50, 60_000, 'ms', 'How often leases are looked at.', 'data-and-slots 9.1'),
   metaSilentMs: setting(
     5000,

@@ -51,6 +51,37 @@ describe('the lease of a session', () => {
     expect(node.state.metrics.leasesExpired.value).toBe(1);
   });
 
+  it('is longer when its clients may know none of the sessions that are left', async () => {
+    // Another session in place of S2, which all clients knew.
+    watcher.channel?.destroy('crash');
+    const newcomer = new TestSession(cluster, 'S3');
+    cluster.setMembers([dying.node, newcomer.node]);
+    await cluster.clock.advance(10_000);
+    await newcomer.connect(NODE);
+    await newcomer.register(ID, record('new', 1, 0));
+    await cluster.clock.advance(10_000);
+    await dropLink();
+    cluster.setMembers([newcomer.node]);
+    await cluster.clock.advance(43_000);
+    expect(node.state.metrics.leasesExpired.value).toBe(1);
+    expect(node.state.store.publishers).toBe(301);
+    await cluster.clock.advance(3000);
+    expect(node.state.store.publishers).toBe(1);
+  });
+
+  it('is the usual one when a session is left for longer than clients take to learn of it', async () => {
+    watcher.channel?.destroy('crash');
+    const newcomer = new TestSession(cluster, 'S3');
+    cluster.setMembers([dying.node, newcomer.node]);
+    await cluster.clock.advance(10_000);
+    await newcomer.connect(NODE);
+    await cluster.clock.advance(31_000);
+    await dropLink();
+    cluster.setMembers([newcomer.node]);
+    await cluster.clock.advance(31_500);
+    expect(node.state.store.publishers).toBe(0);
+  });
+
   it('leaves tombstones: a late write of the dead session does not come back', async () => {
     await dropLink();
     cluster.setMembers([watcher.node]);

@@ -216,6 +216,21 @@ describe('cluster of processes', () => {
     return { what: 'all clients are back', seconds, budget: 6 };
   });
 
+  scenario('two sessions are killed one after the other, their clients live on', async () => {
+    await allKnowBothSessions();
+    await arena.cluster.kill('session-2');
+    await propagates();
+    arena.cluster.revive('session-2');
+    await arena.cluster.healthy();
+    // Most clients do not know yet that it is back.
+    const knowing = arena.fleet.living().filter(({ knownSessions }) => knownSessions.length === 2).length;
+    await arena.cluster.kill('session-1');
+    const seconds = (await arena.fleet.seen(arena.fleet.probe(), LISTS_LIMIT_MS)) / 1000;
+    arena.cluster.revive('session-1');
+    await arena.cluster.healthy();
+    return { what: 'all clients are back', seconds, note: `${knowing} of them knew the one that was left` };
+  });
+
   scenario('everything is killed and started again', async () => {
     await arena.cluster.kill(...ALL);
     arena.cluster.revive(...ALL);

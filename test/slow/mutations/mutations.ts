@@ -67,7 +67,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'lease-never-ends',
     what: 'publishers of a dead session stay for ever',
     file: 'data/src/lease.ts',
-    find: 'nowMs - owner.aliveMs >= leaseMs',
+    find: 'nowMs - owner.aliveMs >= this.#leaseOf(owner)',
     replace: 'nowMs < 0',
     caughtBy: 1,
   },
