@@ -402,8 +402,8 @@ export class SessionRegistry {
   #check(message: BaseRegister, versionNeeded: boolean): Verdict {
     const { registId } = message;
     let problem: string | null = null;
-    if (isBlank(message.dataId)) problem = 'dataId is missing';
-    else if (isBlank(message.group)) problem = 'group is missing';
+    if (isMissing(message.dataId)) problem = 'dataId is missing';
+    else if (isMissing(message.group)) problem = 'group is missing';
     else if (registId === null || registId === '') problem = 'registId is missing';
     else if (registId.length > REGISTER_ID_UNITS_MAX)
       problem = `registId is longer than ${REGISTER_ID_UNITS_MAX}`;
@@ -439,7 +439,7 @@ export class SessionRegistry {
   }
 }
 
-function isBlank(text: string | null): boolean {
+function isMissing(text: string | null): boolean {
   return text === null || text === '';
 }
 

@@ -2,6 +2,7 @@
 import {
   DEFAULT_GROUP,
   DEFAULT_INSTANCE_ID,
+  formatAddress,
   parseDataInfoId,
   toDataInfoId,
   versionFromWire,
@@ -65,6 +66,8 @@ interface DatumRow {
   readonly pubMap: Readonly<Record<string, PublisherRow>>;
 }
 interface SubscriberRow {
+  /** Where the session takes clients. */
+  readonly targetAddress: { readonly ipAddress: string; readonly port: number };
   readonly processId: string;
   readonly appName: string;
   readonly scope: string;
@@ -136,10 +139,10 @@ async function subscribersOf(cluster: ClusterSight, id: string) {
       address,
       `/digest/sub/data/query?${query.toString()}`,
     );
-    for (const { processId, appName, scope, lastPushContexts } of answer.SUB ?? []) {
+    for (const { processId, targetAddress, appName, scope, lastPushContexts } of answer.SUB ?? []) {
       const [context] = Object.values(lastPushContexts);
       rows.push({
-        session: address,
+        session: formatAddress(targetAddress.ipAddress, targetAddress.port),
         client: processId,
         appName,
         scope,
