@@ -41,6 +41,8 @@ export interface DataMember {
 /** What the keeper needs to know of the term. */
 export interface KeeperHost {
   data(): readonly DataMember[];
+  /** True while the guard holds evictions back. */
+  protected(): boolean;
   /** Nodes must hear of the table. */
   tableChanged(): void;
   /** Listening is over. */
@@ -63,7 +65,8 @@ export class SlotKeeper {
   readonly #ports: TermPorts;
   readonly #facts: TermFacts;
   readonly #host: KeeperHost;
-  readonly #startedMs: number;
+  /** Since when nodes are heard. */
+  #startedMs: number;
   /** Process ids of the data nodes as of the last table: another id at the address means that its copies are gone. */
   readonly #processes = new Map<string, string>();
   /** Addresses whose copies died with a former process, with the present one, until a table takes that into account. */
@@ -109,6 +112,7 @@ export class SlotKeeper {
   /** Begins to act: at once in a new cluster, else after listening. */
   start(): void {
     const { listenMs } = this.#facts.tunables;
+    this.#startedMs = this.#ports.clock.monoMs();
     if (this.table.epoch === 0 || listenMs === 0) this.warm = true;
     else this.#listen();
   }
@@ -246,16 +250,22 @@ export class SlotKeeper {
     if (!this.warm || !this.#ports.leading() || !this.#mayPlace()) return null;
     const steps: Arrangement[] = [];
     let input = this.allocatorInput();
-    const frozen = !reconciles(this.#ports.docs);
     while (steps.length < CHAINED_TABLES_MAX) {
       const next = decide(input);
-      if (next === null || (frozen && next.kind !== 'fail-over' && next.kind !== 'place')) break;
+      if (next === null || !this.#allowed(next.kind)) break;
       steps.push(next);
       if (next.kind !== 'fail-over') break;
       input = { ...input, table: next.table, nodes: input.nodes.map((node) => ({ ...node, fresh: false })) };
     }
     const heard = this.#host.data().filter((node) => node.heard);
     return { steps, processes: new Map(heard.map(({ record }) => [record.address, record.processId])) };
+  }
+
+  /** An operator may hold everything back but repairs; held evictions hold back planned moves: who is gone is not known then (I16). */
+  #allowed(kind: Arrangement['kind']): boolean {
+    if (kind === 'fail-over' || kind === 'place') return true;
+    if (!reconciles(this.#ports.docs)) return false;
+    return kind === 'refill' || !this.#host.protected();
   }
 
   /** The table stays; the processes it is meant for may be others. */

@@ -63,6 +63,7 @@ export class Term {
     this.#memory = new PublisherMemory(facts.tunables.restartHoldMs);
     this.slots = new SlotKeeper(ports, facts, {
       data: () => this.#data(),
+      protected: () => this.protection,
       tableChanged: () => this.#pusher.pushSoon(),
       warmed: () => this.membersChanged(),
     });
@@ -72,9 +73,8 @@ export class Term {
 
   /** Reads what the last leader left and begins to act. */
   async open(): Promise<void> {
-    const startedMs = this.#ports.clock.monoMs();
     while (!this.#loaded && this.mismatch === '' && !this.#closed && this.#ports.leading()) {
-      await this.#load(startedMs);
+      await this.#load();
     }
     if (!this.#loaded || this.#closed) return;
     const { tickMs, weightPublishMs } = this.#facts.tunables;
@@ -314,6 +314,7 @@ export class Term {
     if (held.length > 0 !== this.protection) {
       this.protection = held.length > 0;
       if (this.protection) metrics.evictionsHeld.value++;
+      else this.slots.arrangeSoon();
       logger.warn(this.protection ? 'meta: evictions held back' : 'meta: evictions go on', {
         nodes: held.map(({ record }) => record.address).join(','),
         word: 'document operator/protection',
@@ -341,6 +342,11 @@ export class Term {
     // Nobody answered: nothing is proved, the next round asks others; the lease bounds it.
     if (heard.length === 0 || this.#closed) return;
     const least = Math.min(...heard);
+    this.#ports.logger.debug('meta: peers were asked about a suspect', {
+      address,
+      asked: ask.map(({ record }) => record.address).join(','),
+      heardMsAgo: least,
+    });
     if (least <= this.#facts.tunables.peerHeardMs) metrics.rescued.value++;
     this.members.probed(processId, least, clock.monoMs());
     this.#tick();
@@ -374,23 +380,23 @@ export class Term {
   }
 
   /** Reads whom the last leader named, if it stopped in good order; the word counts once. */
-  async #takeOver(startedMs: number): Promise<void> {
+  async #takeOver(): Promise<void> {
     const { docs } = this.#ports.store;
     const doc = await docs.get(HANDOVER_DOC);
     if (doc === null) return;
     await docs.remove(HANDOVER_DOC, { expect: doc.version, fence: { term: this.term } });
-    for (const node of decodeHandover(doc.value)) this.members.expect(node, startedMs);
+    for (const node of decodeHandover(doc.value)) this.members.expect(node, this.#ports.clock.monoMs());
     this.#awaited = new Set([...this.members.all()].map(({ record }) => record.processId));
   }
 
-  async #load(startedMs: number): Promise<void> {
+  async #load(): Promise<void> {
     const { store, clock, logger } = this.#ports;
     try {
-      for (const node of await this.slots.load()) this.members.expect(node, startedMs);
+      for (const node of await this.slots.load()) this.members.expect(node, clock.monoMs());
       const count = await store.docs.get(PUBLISHERS_DOC);
       if (count !== null) this.#memory.restore(JSON.parse(count.value) as PublisherCount);
       this.expectedPublishers = this.#memory.expected([], clock.monoMs());
-      await this.#takeOver(startedMs);
+      await this.#takeOver();
       this.#loaded = true;
       this.trouble = '';
     } catch (error) {

@@ -1,3 +1,4 @@
+import { NEVER_HEARD_MS } from '@sofa-registry/cluster';
 import { NO_SLOT_TABLE, type NodeRecord, type NodeRole, type SlotTable } from '@sofa-registry/model';
 import { STORE_LIMITS } from '@sofa-registry/store';
 import fc from 'fast-check';
@@ -70,6 +71,18 @@ describe('membership', () => {
     const members = cluster(3);
     members.closed('d2:1/1', 100);
     expect(run(members, 100, 6000, ['d2:1'], 9999).evicted).toEqual(['d2:1@1600']);
+  });
+
+  it('keeps a node about which nobody can be asked, to the end of its lease', () => {
+    const { evicted } = run(cluster(1), 100, 30_000, ['d1:1'], 9999);
+    expect(evicted).toEqual(['d1:1@20000']);
+  });
+
+  it('does not take the word of a peer that never heard a node which the leader has not heard either', () => {
+    const members = cluster(2);
+    members.expect(record('data', 'd9:1'), 0);
+    expect(run(members, 100, 19_900, ['d9:1'], NEVER_HEARD_MS).evicted).toEqual([]);
+    expect(run(members, 20_000, 20_100, ['d9:1'], NEVER_HEARD_MS).evicted).toEqual(['d9:1@20000']);
   });
 
   it('keeps what a peer hears, to the end of its lease', () => {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
+import type { SimPlan, SimRunOptions } from '@sofa-registry/testing';
 import type { Mutation } from './mutations.ts';
 import type { Trial, TrialResult } from './trials.ts';
 
@@ -24,10 +25,17 @@ if (mutation !== null) {
 const { levelOf, makePlan, runPlan } = await import('@sofa-registry/testing');
 const { scenarioNamed } = await import('./scenarios.ts');
 
+function planOf(trial: Trial): { readonly plan: SimPlan; readonly options?: SimRunOptions } {
+  if (typeof trial === 'number') return { plan: makePlan(trial, levelOf(trial)) };
+  const metaSeed = /^meta (\d+)$/.exec(trial);
+  if (metaSeed !== null) return { plan: makePlan(Number(metaSeed[1]), 'meta') };
+  const { plan, options } = scenarioNamed(trial);
+  return { plan: plan(), options };
+}
+
 async function run(trial: Trial): Promise<TrialResult> {
-  const scenario = typeof trial === 'string' ? scenarioNamed(trial) : null;
-  const plan = scenario === null ? makePlan(trial as number, levelOf(trial as number)) : scenario.plan();
-  const { violations } = await runPlan(plan, scenario?.options);
+  const { plan, options } = planOf(trial);
+  const { violations } = await runPlan(plan, options);
   const [first] = violations;
   return { trial, applied, broken: first === undefined ? null : { ...first } };
 }

@@ -129,6 +129,49 @@ export const SCENARIOS: readonly Scenario[] = [
       return script.plan(3, { clients: 4 });
     },
   },
+  {
+    name: 'a candidate stands still while it is elected',
+    what: 'the leader dies and comes back; the next one stands still while the lock is being given to it, past the lease',
+    plan: () =>
+      new Script()
+        .crowd(4, 1)
+        .fault({ atMs: 8 * s, forMs: 30 * s, kind: 'storeLate', node: 'meta-2', ms: 1900 })
+        .fault({ atMs: 10 * s, forMs: 9 * s, kind: 'crash', node: 'meta-1', silent: false })
+        .fault({ atMs: 14.9 * s, forMs: 10 * s, kind: 'pause', node: 'meta-2' })
+        .plan(4, { metas: 2, clients: 4, activeMs: 40 * s }),
+  },
+  {
+    name: 'the clock is set back when a data node dies',
+    what: "a data node loses power, and right after that the leading meta's wall clock is set back by five minutes",
+    plan: () =>
+      new Script()
+        .crowd(4, 1)
+        .fault({ atMs: 10 * s, forMs: 60 * s, kind: 'crash', node: 'data-2', silent: true })
+        .fault({ atMs: 10.3 * s, forMs: 0, kind: 'clockStep', node: 'meta-1', ms: -300 * s })
+        .plan(5, { clients: 4, activeMs: 60 * s }),
+  },
+  {
+    name: 'most data nodes are cut off from the metas',
+    what: 'three of four data nodes do not reach the meta for longer than a lease, though everybody else',
+    plan: () =>
+      new Script()
+        .crowd(4, 2)
+        .updates(8 * s, 50 * s, 200, 4)
+        .fault({ atMs: 10 * s, forMs: 40 * s, kind: 'cut', a: DATA, b: ['metas'], oneWay: false })
+        .plan(6, { data: 4, clients: 4, activeMs: 50 * s }),
+  },
+  {
+    name: 'a data node joins while evictions are held back',
+    what: 'two of five data nodes have been evicted, a third one is cut off from everybody, then another one joins',
+    plan: () =>
+      new Script()
+        .crowd(4, 2)
+        .fault({ atMs: 10 * s, forMs: 60 * s, kind: 'crash', node: 'data-4', silent: false })
+        .fault({ atMs: 10 * s, forMs: 60 * s, kind: 'crash', node: 'data-5', silent: false })
+        .fault({ atMs: 16 * s, forMs: 12 * s, kind: 'cut', a: ['data-1'], b: ['*'], oneWay: false })
+        .fault({ atMs: 23 * s, forMs: 0, kind: 'join', role: 'data' })
+        .plan(7, { data: 5, clients: 4, activeMs: 40 * s }),
+  },
 ];
 
 /** The scenario of this name. */

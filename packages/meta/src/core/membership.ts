@@ -4,10 +4,13 @@
  *
  * Rules. A node is a member from its first beat. It is suspect when its connection closed or three beats are missing. Then up to
  * three other members are asked when they last heard from it: one that did within 1.5 s keeps it a member, up to its lease
- * (20 s without a beat). Otherwise it is evicted, about 2 s after its connection closed or 3 s after its last beat. A new process
- * on the same address replaces the old one at once. The guard holds back evictions of more than a share of the data nodes within
- * one lease, but never that of a single one.
+ * (20 s without a beat), and so does one about whom nobody can be asked, or one that a new leader never heard itself and of which
+ * no peer ever heard: a leader that hears nobody may be what is cut off.
+ * Otherwise it is evicted, about 2 s after its connection closed or 3 s after its last beat. A new process on the same address
+ * replaces the old one at once. The guard holds back evictions of more than a share of the data nodes within one lease, but never
+ * that of a single one.
  */
+import { NEVER_HEARD_MS } from '@sofa-registry/cluster';
 import type { NodeRecord, NodeRole } from '@sofa-registry/model';
 
 /** Times and bounds, ms; see the settings of the same names. */
@@ -160,6 +163,8 @@ export class Membership {
   probed(processId: string, heardMsAgo: number, nowMs: number): void {
     const member = this.#byProcess.get(processId);
     if (member === undefined || !this.#suspect(member, nowMs)) return;
+    // Whom this leader has not heard either may be bound to another meta; a peer without a link to it knows nothing.
+    if (!member.heard && heardMsAgo >= NEVER_HEARD_MS) return;
     member.verdict = heardMsAgo <= this.#config.peerHeardMs ? 'alive' : 'dead';
     member.verdictMs = nowMs;
   }
@@ -180,8 +185,8 @@ export class Membership {
       if (nowMs - member.probedMs < this.#config.probeMs) continue;
       member.probedMs = nowMs;
       const ask = this.#peersOf(member, nowMs, pick);
+      // Whom nobody can be asked about keeps its lease: a leader that hears nobody may itself be what is cut off.
       if (ask.length > 0) probes.push({ member, ask });
-      else this.probed(member.record.processId, Infinity, nowMs);
     }
     if (!mayEvict) return { probes, evicted: [], held: [] };
     return { probes, ...this.#guard(doomed, evictShare, nowMs) };
@@ -232,8 +237,13 @@ export class Membership {
         peer !== suspect && peer.record.role !== 'meta' && peer.connected && !this.#suspect(peer, nowMs),
     );
     const ask: Member[] = [];
-    while (ask.length < PROBE_PEERS_MAX && peers.length > 0) {
-      ask.push(...peers.splice(Math.floor(pick() * peers.length), 1));
+    // Every session has a link to every data node; among data nodes only those that share slots have one.
+    const others = peers.filter((peer) => peer.record.role !== suspect.record.role);
+    const same = peers.filter((peer) => peer.record.role === suspect.record.role);
+    for (const group of [others, same]) {
+      while (ask.length < PROBE_PEERS_MAX && group.length > 0) {
+        ask.push(...group.splice(Math.floor(pick() * group.length), 1));
+      }
     }
     return ask;
   }

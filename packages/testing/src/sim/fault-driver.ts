@@ -18,6 +18,8 @@ export interface FaultDriverPorts {
   violated(invariant: string, detail: string): void;
 }
 
+/** A store that takes so long still answers within the deadline of its calls, ms. */
+const STORE_SLOW_MS = 1500;
 /** Time for resets to arrive, ms. */
 const RESETS_MS = 3;
 
@@ -29,6 +31,8 @@ export class FaultDriver {
   readonly slowMs = new Map<string, number>();
   /** When the last fault of the store ended; Infinity while one lasts. */
   storeSoundMs = -Infinity;
+  /** When it last was so that a write may not be answered in time; Infinity while it is. */
+  storeTroubledMs = -Infinity;
   readonly #world: SimWorld;
   readonly #cluster: SimCluster;
   readonly #ports: FaultDriverPorts;
@@ -72,6 +76,7 @@ export class FaultDriver {
     this.#misfits.clear();
     this.#storeHeld?.();
     if (this.storeSoundMs === Infinity) this.storeSoundMs = this.#world.clock.monoMs();
+    if (this.storeTroubledMs === Infinity) this.storeTroubledMs = this.#world.clock.monoMs();
     for (const node of this.#cluster.nodes.values()) {
       node.host?.clock.resume();
       node.host?.clock.drift(0);
@@ -140,8 +145,10 @@ export class FaultDriver {
     const others = this.#cluster.of('meta').filter((other) => other !== meta);
     const end = this.#cut({ a: [meta.name, ...nodes], b: others.map(({ name }) => name), oneWay: false });
     meta.store.cut = true;
+    this.storeTroubledMs = Infinity;
     return () => {
       meta.store.cut = false;
+      this.storeTroubledMs = this.#world.clock.monoMs();
       end();
     };
   }
@@ -317,9 +324,12 @@ export class FaultDriver {
     const end = this.#storeFault(fault);
     if (end === null) return null;
     this.storeSoundMs = Infinity;
+    const late = fault.kind !== 'storeSlow' || fault.ms > STORE_SLOW_MS;
+    if (late) this.storeTroubledMs = Infinity;
     return () => {
       end();
       this.storeSoundMs = this.#world.clock.monoMs();
+      if (late) this.storeTroubledMs = this.storeSoundMs;
     };
   }
 

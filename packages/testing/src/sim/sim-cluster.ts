@@ -43,6 +43,8 @@ export interface SimNode {
   wallOffsetMs: number;
   /** Processes so far. */
   incarnation: number;
+  /** The last process that stopped in good order. */
+  left: number;
   /** To be started when it has stopped. */
   again: boolean;
   /** When the present or last process started, was lost, began to answer badly (paused or cut off). */
@@ -74,6 +76,8 @@ export class SimCluster {
   readonly nodes = new Map<string, SimNode>();
   readonly backend: MemoryStoreBackend;
   readonly options: SimClusterOptions;
+  /** Called when a call of the meta at this address has taken effect. */
+  storeCalled: (address: string) => void = () => {};
   readonly #world: SimWorld;
   readonly #events: SimClusterEvents;
   readonly #metas: readonly string[];
@@ -124,7 +128,16 @@ export class SimCluster {
     node.state = 'starting';
     node.startedMs = this.#world.clock.monoMs();
     this.#world.trace.add('sim', () => `${name} starts`);
-    const tier = makeServer(node.role, host, this.#metas, node.zone, this.options, this.backend, node.store);
+    const tier = makeServer(
+      node.role,
+      host,
+      this.#metas,
+      node.zone,
+      this.options,
+      this.backend,
+      node.store,
+      () => this.storeCalled(node.address),
+    );
     node.tier = tier;
     startServer(tier).then(
       () => {
@@ -196,6 +209,7 @@ export class SimCluster {
       store: { cut: false, lateMs: 0, deaf: false },
       wallOffsetMs: 0,
       again: false,
+      left: 0,
       incarnation: 0,
       startedMs: 0,
       downMs: -Infinity,
@@ -209,6 +223,7 @@ export class SimCluster {
 
   #ended(node: SimNode, host: SimHost, silent: boolean, graceful: boolean): void {
     node.wallOffsetMs = host.clock.wallOffsetMs;
+    if (graceful) node.left = node.incarnation;
     host.die(silent);
     node.host = null;
     node.tier = null;

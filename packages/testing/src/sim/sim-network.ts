@@ -92,6 +92,11 @@ export class SimNetwork implements SimWire {
     return this.#blocks.size > 0 && this.#blocks.has(`${from}>${to}`);
   }
 
+  /** True if a direction has more latency than it should. */
+  slowed(from: string, to: string): boolean {
+    return this.#slow.size > 0 && this.#slow.has(`${from}>${to}`);
+  }
+
   hostUp(name: string): boolean {
     return this.#hosts.has(name);
   }

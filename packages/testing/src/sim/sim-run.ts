@@ -5,6 +5,7 @@ import { SESSION_DEFAULTS } from '@sofa-registry/session';
 import { ClusterChecks } from './cluster-checks.ts';
 import { FaultDriver } from './fault-driver.ts';
 import { SimModel } from './model.ts';
+import { MetaChecks } from './meta-checks.ts';
 import type { ModelClient } from './model-client.ts';
 import { OfficialClient } from './official-client.ts';
 import { type ClientStep, oneOf, type SimPlan, SETTLE_MS } from './plan.ts';
@@ -71,6 +72,8 @@ const VIOLATIONS_MAX = 20;
 const RISK_MS = 20_000;
 /** What was disturbed so recently may not have caught up yet. */
 const CALM_MS = 10_000;
+/** A table that could not be stored in time is published, and stored later. */
+const STORE_TROUBLE_MS = 4000;
 /** A session cut off for so long is about to lose its lease. */
 const ISOLATED_MS = 20_000;
 
@@ -81,6 +84,7 @@ export class SimRun {
   readonly cluster: SimCluster;
   readonly model: SimModel;
   readonly checks: ClusterChecks;
+  readonly #metaChecks: MetaChecks;
   readonly faults: FaultDriver;
   readonly violations: Violation[] = [];
   readonly #clock = new ManualClock({ microtaskHops: 16 });
@@ -130,6 +134,13 @@ export class SimRun {
     );
     this.model = this.#makeModel(settings);
     this.checks = new ClusterChecks(this.cluster, this.#judge());
+    this.#metaChecks = new MetaChecks(this.cluster, {
+      ...this.#judge(),
+      storeExcused: () => this.faults.storeTroubledMs > this.#clock.monoMs() - STORE_TROUBLE_MS,
+      blocked: (from, to) => this.world.network.blocked(from, to),
+      slowed: (from, to) => this.world.network.slowed(from, to),
+      count: (invariant) => this.checks.count(invariant),
+    });
     this.faults = new FaultDriver(this.world, this.cluster, {
       clients: () => this.#living(),
       hot: (service, everyMs, forMs) => this.#hot(service, everyMs, forMs),
@@ -176,6 +187,7 @@ export class SimRun {
     this.#clock.setTimer(TABLES_MS, () => {
       if (this.#done()) return;
       this.checks.checkTables();
+      this.#metaChecks.look();
       this.#watchTables();
     });
   }

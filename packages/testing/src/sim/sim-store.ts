@@ -34,15 +34,27 @@ export function hostStore(store: MetaStore, clock: SimClock, random: Random, sta
 }
 
 /** The backend at the end of a machine's way to it: calls take effect late, or their answers are lost. */
-export function backendBehind(backend: MemoryStoreBackend, state: StoreWay): MemoryStoreBackend {
+export function backendBehind(
+  backend: MemoryStoreBackend,
+  state: StoreWay,
+  clock: SimClock,
+  called: () => void,
+): MemoryStoreBackend {
+  const watched = (work: () => unknown) => () => {
+    const result = work();
+    called();
+    return result;
+  };
   const troubled = async (write: boolean, work: () => unknown): Promise<unknown> => {
     const { lateMs, deaf } = state;
     if (lateMs > 0) await new Promise<void>((resolve) => void backend.clock.setTimer(lateMs, resolve));
-    const result = await backend.run(write, work);
-    return deaf ? new Promise<never>(() => {}) : result;
+    const result = await backend.run(write, watched(work));
+    if (deaf) return new Promise<never>(() => {});
+    // The answer is input of the process, which may stand still.
+    return new Promise((resolve) => void clock.setTimer(0, () => resolve(result)));
   };
   const run = (write: boolean, work: () => unknown): Promise<unknown> =>
-    state.deaf || state.lateMs > 0 ? troubled(write, work) : backend.run(write, work);
+    state.deaf || state.lateMs > 0 ? troubled(write, work) : backend.run(write, watched(work));
   return new Proxy(backend, {
     get: (target, key) => (key === 'run' ? run : Reflect.get(target, key, target)),
   });

@@ -46,6 +46,7 @@ export function makeServer(
   settings: SimTierSettings,
   backend: MemoryStoreBackend,
   way: StoreWay,
+  storeCalled: () => void,
 ): SimServer {
   const { clock, random, network, logger } = host;
   const { slotCount, replicas } = settings;
@@ -61,7 +62,7 @@ export function makeServer(
   };
   switch (role) {
     case 'meta': {
-      const behind = backendBehind(backend, way);
+      const behind = backendBehind(backend, way, clock, storeCalled);
       const store = hostStore(memoryStore(behind, { clock, random }), clock, random, way);
       const server = new MetaServer(
         { clock, random, network, logger, store },

@@ -1,0 +1,171 @@
+/**
+ * Who may be evicted: never more than the guard allows within one lease, and nobody before its lease whom the peers that could be
+ * asked hear. Read from the member list of the leader.
+ */
+import type { MetaTunables } from '@sofa-registry/meta';
+import type { MetaChecksWorld } from './meta-checks.ts';
+import { metaOf, type SimCluster, type SimNode } from './sim-cluster.ts';
+
+/** Peers answer for what they have heard within peerHeardMs; ways that were sound for so long leave no doubt, ms. */
+const SOUND_MS = 8000;
+
+/** What the last beat, a pause of the leader and its ticks may add to a lease, ms. */
+const LATE_MS = 4000;
+
+interface Known {
+  readonly address: string;
+  readonly node: SimNode | undefined;
+  readonly incarnation: number;
+  leaving: boolean;
+}
+
+/** The checks. */
+export class EvictionChecks {
+  readonly #cluster: SimCluster;
+  readonly #world: MetaChecksWorld;
+  readonly #settings: MetaTunables;
+  /** Term and process whose members these are. */
+  #of = '';
+  readonly #known = new Map<string, Known>();
+  #evictions: number[] = [];
+  /** Since when it is this term. */
+  #ofMs = 0;
+  /** When this leader last could not evict whoever it wanted to, or began. */
+  #freeMs = 0;
+  /** When two nodes last could not hear each other well, by `a>b`. */
+  readonly #unsoundMs = new Map<string, number>();
+
+  constructor(cluster: SimCluster, world: MetaChecksWorld, settings: MetaTunables) {
+    this.#cluster = cluster;
+    this.#world = world;
+    this.#settings = settings;
+  }
+
+  /** Compares the leader's members with those of the last look. */
+  look(leader: SimNode): void {
+    this.#watchWays();
+    const inspect = metaOf(leader)?.inspect;
+    if (inspect === undefined) return;
+    const members = inspect.members('data');
+    const of = `${leader.name}/${leader.incarnation}/${inspect.leader().term}`;
+    if (of !== this.#of) {
+      this.#of = of;
+      this.#known.clear();
+      this.#evictions = [];
+      this.#ofMs = this.#world.nowMs();
+      this.#freeMs = this.#ofMs;
+    }
+    const present = new Set<string>();
+    const addresses = new Set<string>();
+    for (const { processId, address } of members) {
+      present.add(processId);
+      addresses.add(address);
+      if (!this.#known.has(processId)) this.#join(processId, address);
+    }
+    for (const known of this.#known.values())
+      if (known.node?.state === 'stopping' || known.node?.left === known.incarnation) known.leaving = true;
+    this.#late(leader, inspect.leader().warm && !inspect.tableStatus().protectionMode);
+    for (const [processId, known] of this.#known) {
+      if (present.has(processId)) continue;
+      this.#known.delete(processId);
+      if (!known.leaving && !addresses.has(known.address)) this.#evicted(leader, known, members.length);
+    }
+  }
+
+  /** Who is dead is no member when its lease is over, or soon after its death if everybody who lives can be asked. */
+  #late(leader: SimNode, mayEvict: boolean): void {
+    const nowMs = this.#world.nowMs();
+    if (!mayEvict) this.#freeMs = nowMs;
+    const asked = this.#allSound(leader, nowMs);
+    for (const { address, node, incarnation } of this.#known.values()) {
+      if (node === undefined || node.state !== 'down' || node.incarnation !== incarnation) continue;
+      const sinceMs = Math.max(node.downMs, this.#freeMs);
+      const boundMs = asked && node.downMs > this.#ofMs ? SOUND_MS : this.#settings.nodeLeaseMs + LATE_MS;
+      if (nowMs - sinceMs > boundMs)
+        this.#world.violated(
+          'eviction',
+          `${address} is a member ${((nowMs - node.downMs) / 1000).toFixed(1)} s after it died`,
+        );
+    }
+  }
+
+  /** True if the leader hears all nodes that run, sessions among them, and they it. */
+  #allSound(leader: SimNode, nowMs: number): boolean {
+    let sessions = 0;
+    for (const peer of this.#cluster.nodes.values()) {
+      if (peer === leader || peer.state === 'down') continue;
+      if (peer.state !== 'up' || !this.#sound(peer, leader, nowMs)) return false;
+      if (peer.role === 'session') sessions++;
+    }
+    return sessions > 0;
+  }
+
+  #join(processId: string, address: string): void {
+    const node = this.#cluster.of('data').find((one) => one.address === address);
+    this.#known.set(processId, { address, node, incarnation: node?.incarnation ?? 0, leaving: false });
+  }
+
+  #evicted(leader: SimNode, { address, node, incarnation }: Known, left: number): void {
+    const { nodeLeaseMs, evictShareMax } = this.#settings;
+    const nowMs = this.#world.nowMs();
+    this.#world.count('eviction');
+    this.#evictions = this.#evictions.filter((atMs) => nowMs - atMs < nodeLeaseMs - 100);
+    this.#evictions.push(nowMs);
+    const allowed = Math.max(1, Math.floor((left + this.#evictions.length) * evictShareMax));
+    if (this.#evictions.length > allowed)
+      this.#world.violated(
+        'eviction',
+        `${address} is the ${this.#evictions.length}th data node evicted within a lease, ${allowed} are allowed`,
+      );
+    if (node === undefined || node.state !== 'up' || node.incarnation !== incarnation) return;
+    if (node.tier?.role !== 'data') return;
+    const silentMs = node.tier.server.inspect.view().heardMetaMsAgo;
+    if (silentMs < nodeLeaseMs - 2000 && this.#heard(leader, node, nowMs))
+      this.#world.violated(
+        'eviction',
+        `${address} was evicted ${silentMs.toFixed(0)} ms after it last heard of meta, though its peers hear it`,
+      );
+  }
+
+  /** True if somebody can be asked, and everybody who can hears the node. */
+  #heard(leader: SimNode, node: SimNode, nowMs: number): boolean {
+    let asked = 0;
+    for (const peer of this.#cluster.nodes.values()) {
+      if (peer === node || peer.role === 'meta' || peer.state === 'down') continue;
+      if (!this.#sound(peer, leader, nowMs)) continue;
+      if (!this.#sound(peer, node, nowMs)) return false;
+      asked++;
+    }
+    return asked > 0;
+  }
+
+  #sound(a: SimNode, b: SimNode, nowMs: number): boolean {
+    const sinceMs = Math.max(
+      this.#unsoundMs.get(pair(a, b)) ?? -Infinity,
+      a.startedMs,
+      b.startedMs,
+      a.downMs,
+      b.downMs,
+    );
+    return nowMs - sinceMs >= SOUND_MS;
+  }
+
+  #watchWays(): void {
+    const nodes = [...this.#cluster.nodes.values()];
+    const nowMs = this.#world.nowMs();
+    for (let i = 0; i < nodes.length; i++) {
+      for (let j = 0; j < i; j++) {
+        const a = nodes[i].name;
+        const b = nodes[j].name;
+        const stopped = nodes[i].host?.clock.paused !== false || nodes[j].host?.clock.paused !== false;
+        const cut = this.#world.blocked(a, b) || this.#world.blocked(b, a);
+        if (stopped || cut || this.#world.slowed(a, b) || this.#world.slowed(b, a))
+          this.#unsoundMs.set(pair(nodes[i], nodes[j]), nowMs);
+      }
+    }
+  }
+}
+
+function pair(a: SimNode, b: SimNode): string {
+  return a.name < b.name ? `${a.name}>${b.name}` : `${b.name}>${a.name}`;
+}
