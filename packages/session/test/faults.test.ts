@@ -261,6 +261,26 @@ describe('a data leader fails', () => {
     for (let i = 1; i < versions.length; i++) expect(versions[i]).toBeGreaterThan(versions[i - 1]);
   });
 
+  it('a slot moves while a list is fetched: the new leader is asked too, for it need not know who watches', async () => {
+    cluster = await TestCluster.start({}, { dataNodes: 2 });
+    const [before, after] = cluster.data;
+    const dataId = ['a', 'b', 'c', 'd', 'e', 'f'].find((name) => slotOfId(name) % 2 === 0) as string;
+    const client = await cluster.client();
+    for (const channel of before.channels) channel.pause();
+    await cluster.run(client.subscribe({ dataId, registId: 's1' }));
+    after.silent = true;
+    after.publishElsewhere(idOf(dataId), elsewhere('p', 'x'));
+    cluster.meta.table = tableOf(2, [after.address, before.address]);
+    cluster.meta.push();
+    await cluster.clock.settle();
+    const seen = after.seen.length;
+    for (const channel of before.channels) channel.resume();
+    await cluster.clock.advance(100);
+    expect(before.seen).toContain('sr.Fetch');
+    expect(after.seen.slice(seen)).toContain('sr.Fetch');
+    expect(client.list('s1')).toEqual(['x']);
+  });
+
   it('loses a change notice: the comparison finds it', async () => {
     cluster = await TestCluster.start();
     const client = await cluster.client();
