@@ -18,7 +18,7 @@ const CLIENTS = 20;
 const TICK_MS = 50;
 /** Lists of official clients are at most this old: 30 s, and what a failed query before it took. */
 const LISTS_MS = 40_000;
-const WATCH_MS = 20_000;
+const WATCH_MS = 12_000;
 
 const staying = (values: readonly string[]): string[] => values.filter((value) => !value.startsWith('tick-'));
 const WANTED = Array.from({ length: CLIENTS }, (_, i) => `java-${i}`)
@@ -84,7 +84,6 @@ describe.skipIf(MISSING !== null)('clients of a session that goes', () => {
   }
 
   async function goes(title: string, act: () => Promise<void>): Promise<void> {
-    await sleep(LISTS_MS);
     const before = await loads();
     const fromMs = Date.now();
     const began = performance.now();
@@ -147,13 +146,11 @@ describe.skipIf(MISSING !== null)('clients of a session that goes', () => {
     await goes('session-2 is stopped', () => cluster.stopNodes('session-2'));
   });
 
-  test('killed', async () => {
+  test('killed', { timeout: 180_000 }, async () => {
     cluster.revive('session-2');
     await cluster.healthy();
-    // All clients are at the one that is killed then.
-    await goes('session-1 is stopped', () => cluster.stopNodes('session-1'));
-    cluster.revive('session-1');
-    await cluster.healthy();
-    await goes('session-2 is killed', () => cluster.kill('session-2'));
+    await sleep(LISTS_MS);
+    // Most official clients are at session-1 still.
+    await goes('session-1 is killed', () => cluster.kill('session-1'));
   });
 });
