@@ -1,5 +1,5 @@
 /** What an operator can do. Every call works on the leader only. */
-import type { SlotTable } from '@sofa-registry/model';
+import { parseAddress, type SlotTable } from '@sofa-registry/model';
 import { type Doc, isStoreError, type MetaStore } from '@sofa-registry/store';
 import type { DocMirror } from './doc-mirror.ts';
 import { NotLeaderError, UnknownNodeError } from './errors.ts';
@@ -94,6 +94,10 @@ export class MetaAdmin {
     for (let attempt = 1; ; attempt++) {
       const doc = await this.#ports.store.docs.get(DRAINING_DOC);
       const names = new Set(parseNames(doc?.value ?? null));
+      // A process id ends with its process, and no other will have it.
+      const living = new Set(term.records().map(({ processId }) => processId));
+      for (const name of names)
+        if (term.warm && parseAddress(name) === null && !living.has(name)) names.delete(name);
       if (on) names.add(addressOrProcessId);
       else {
         // Undrained by either name, and whatever the node itself asked for.

@@ -42,6 +42,13 @@ function program(): Command {
     .action(async (flags: ConfigFlags & { json?: boolean }) =>
       (await import('./print-config.ts')).printConfig(flags),
     );
+  configOptions(
+    root
+      .command('health')
+      .description('ask the nodes that this configuration runs here; exit code 1 if one does not answer'),
+  )
+    .option('--ready', 'and whether they can serve')
+    .action(async (flags: ConfigFlags & { ready?: boolean }) => (await import('./health.ts')).health(flags));
   addQueries(root);
   addOperations(root);
   addClients(root);
@@ -76,12 +83,14 @@ function addOperations(root: Command): void {
     const what = on
       ? 'take a node out gently: it keeps serving and gets nothing new'
       : 'take a drained node back in';
-    queryOptions(
-      root
-        .command(name)
-        .argument('<node>', 'host:port of its registry port, or its process id')
-        .description(what),
-    ).action(async (node: string, flags) => (await import('./drain.ts')).drain(node, on, flags));
+    const command = root
+      .command(name)
+      .argument(on ? '[node]' : '<node>', 'host:port of its registry port, or its process id')
+      .description(what);
+    if (on) command.option('--self', 'the nodes that this configuration runs here, until they end');
+    queryOptions(command).action(async (node: string | undefined, flags) =>
+      (await import('./drain.ts')).drain(node, on, flags),
+    );
   }
   queryOptions(root.command('audit').description('what operators did: who, what, before and after'))
     .option('--limit <n>', 'newest entries shown', '100')
