@@ -15,6 +15,8 @@ export interface FaultDriverPorts {
   /** A service gets busy. */
   hot(service: number, everyMs: number, forMs: number): void;
   stopping(node: SimNode): void;
+  /** All client connections of a node were reset. */
+  reset(node: string): void;
   violated(invariant: string, detail: string): void;
 }
 
@@ -112,6 +114,7 @@ export class FaultDriver {
         return this.#slow(fault);
       case 'reset':
         network.reset(fault.node, fault.other === '' ? undefined : fault.other);
+        if (fault.other === '') this.#ports.reset(fault.node);
         return null;
       case 'clientsLost':
         return this.#clientsLost(fault.node, fault.forMs);
@@ -219,6 +222,7 @@ export class FaultDriver {
     const { network, clock } = this.#world;
     const clients = this.#ports.clients().map((client) => client.host.name);
     for (const client of clients) network.reset(node, client);
+    this.#ports.reset(node);
     if (forMs === 0) return null;
     const pairs: [string, string][] = [];
     for (const session of this.#cluster.of('session'))

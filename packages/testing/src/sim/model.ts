@@ -178,6 +178,14 @@ export class SimModel implements ModelClientEvents {
     }
   }
 
+  /** All client sockets of a session were reset. Who stands still does not notice, and does not come back. */
+  socketsReset(name: string): void {
+    for (const state of this.clients.values()) {
+      if (state.session !== name || state.lostMs !== Infinity || !state.client.host.clock.paused) continue;
+      this.#lost(state, this.#world.nowMs(), this.#holds.graceMs, `lost ${name} while it stood still`);
+    }
+  }
+
   sessionStopping(name: string): void {
     this.#session(name).stopping = true;
   }
@@ -304,6 +312,7 @@ export class SimModel implements ModelClientEvents {
     const nowMs = this.#world.nowMs();
     const where = `${client.name} (${client.kind}, ${subscription.scope}) at ${session}, ${subscription.service} v${after.version}`;
     const torn = this.#world.torn(session);
+    const late = this.#late(client, nowMs);
     for (const [key, revision] of shown) {
       const old = earlier.get(key);
       if (old !== undefined && old > revision && !torn && !this.#mayBeOld(key, state, nowMs))
@@ -311,10 +320,10 @@ export class SimModel implements ModelClientEvents {
       if (old === undefined) {
         if (!moved && !torn && state.gone.has(key) && !this.#world.dataAtRisk())
           this.#world.violated('I10', `${where}: ${key} had left for good and is back`);
-        state.shownSinceMs.set(key, nowMs);
+        // Of a list that was late on its way nobody knows since when it was true.
+        state.shownSinceMs.set(key, late ? -Infinity : nowMs);
       }
     }
-    const late = this.#late(client, nowMs);
     for (const key of earlier.keys()) {
       if (shown.has(key)) continue;
       this.#removed(where, state, key, nowMs, shown.size, torn, before);
@@ -339,7 +348,7 @@ export class SimModel implements ModelClientEvents {
       if (client.unacked() > 0)
         wrong.push(`${client.name} waits for ${client.unacked()} answers of ${client.session}`);
       for (const subscription of client.subscriptions.values()) {
-        if (!subscription.wanted) continue;
+        if (!subscription.wanted || this.#keepsOtherZone(client, subscription)) continue;
         const expected = this.#expected(subscription, this.#world.zoneOf(client.session));
         const seen = subscription.view === null ? 'nothing' : viewText(subscription.view);
         if (seen !== expected) {
@@ -350,6 +359,15 @@ export class SimModel implements ModelClientEvents {
       }
     }
     return wrong;
+  }
+
+  /**
+   * An official client ignores a list of the version it has. Come from a session of another zone, it keeps that zone's list until the
+   * version moves on; a session cannot know where its clients come from.
+   */
+  #keepsOtherZone({ kind, session }: ModelClient, { scope, view }: ModelSubscription): boolean {
+    if (kind === 'sdk' || scope !== 'zone' || view === null) return false;
+    return view.localZone !== this.#world.zoneOf(session);
   }
 
   /** Live publications. */

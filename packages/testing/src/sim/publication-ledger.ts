@@ -13,6 +13,8 @@ export class Presence {
   #why = 'not acknowledged yet';
   /** When it was first confirmed. What was in a list before that may not leave it for having been unknown then. */
   #confirmedMs = -Infinity;
+  /** From when its absence was excused by more than that it had not been confirmed: its owner was gone, maybe after it had been listed. */
+  #lostMs = Infinity;
   readonly #past: { from: number; to: number }[] = [];
 
   /** True if it must be listed now (with a hold running, still). */
@@ -32,6 +34,7 @@ export class Presence {
 
   /** Absence is excused from `fromMs` on, unless it was excused before that already. */
   excuse(fromMs: number, why: string): void {
+    if (this.#unsureFrom === -Infinity) this.#lostMs = Math.min(this.#lostMs, fromMs);
     if (fromMs >= this.#unsureFrom) return;
     this.#unsureFrom = fromMs;
     this.#why = why;
@@ -46,10 +49,12 @@ export class Presence {
 
   /** It is acknowledged on a sound connection. */
   confirm(nowMs: number): void {
-    if (this.#unsureFrom === -Infinity) this.#confirmedMs = nowMs;
-    else if (this.#unsureFrom < nowMs) {
+    const first = this.#unsureFrom === -Infinity;
+    if (first) this.#confirmedMs = nowMs;
+    const from = first ? this.#lostMs : this.#unsureFrom;
+    if (from < nowMs) {
       if (this.#past.length >= SPANS_MAX) this.#past[1].from = this.#past.shift()?.from ?? 0;
-      this.#past.push({ from: this.#unsureFrom, to: nowMs });
+      this.#past.push({ from, to: nowMs });
     }
     this.#unsureFrom = Infinity;
     this.#why = '';

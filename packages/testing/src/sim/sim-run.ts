@@ -147,6 +147,7 @@ export class SimRun {
       stopping: (node) => {
         if (node.role === 'session') this.model.sessionStopping(node.name);
       },
+      reset: (node) => this.model.socketsReset(node),
       violated: (invariant, detail) => this.violated(invariant, detail),
     });
     options.prepare?.(this);
