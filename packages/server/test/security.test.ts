@@ -51,7 +51,7 @@ describe('the gate', () => {
     });
   const request = (remoteAddress: string, token = '', encrypted = false) =>
     ({
-      socket: { remoteAddress, remotePort: 1, encrypted },
+      socket: { remoteAddress, remotePort: 1, localAddress: '10.0.0.1', encrypted },
       headers: token === '' ? {} : { authorization: `Bearer ${token}` },
     }) as never;
   const outcome = (of: Gate, access: Access, asked: never): string => {
@@ -73,6 +73,8 @@ describe('the gate', () => {
     ['operator', '::ffff:127.0.0.1', '', 'let through as local', 'SR_HTTP_TOKEN'],
     ['operator', '::1', '', 'let through as local', 'SR_HTTP_TOKEN'],
     ['operator', '::ffff:10.0.0.9', '', 'SR_HTTP_REMOTE', 'SR_HTTP_TOKEN'],
+    ['read', '10.0.0.1', '', 'let through as ', 'let through as '],
+    ['operator', '10.0.0.1', '', 'let through as local', 'SR_HTTP_TOKEN'],
   ] as const)(
     '%s from %s with "%s": without tokens %s, with them %s',
     (access, from, token, without, withOne) => {

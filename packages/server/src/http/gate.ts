@@ -61,11 +61,12 @@ export class Gate {
 
   /** @throws ServerError SR_HTTP_TOKEN, SR_HTTP_REMOTE, SR_HTTP_PLAIN, SR_HTTP_MANY */
   check(access: Access, request: FastifyRequest): Caller {
-    const { remoteAddress = '127.0.0.1', remotePort = 0 } = request.socket;
+    const { remoteAddress = '127.0.0.1', remotePort = 0, localAddress } = request.socket;
     const remote = `${remoteAddress}:${remotePort}`;
     const { operators, reads } = this.#options;
     if (access === 'open' || (access === 'read' && reads === 'open')) return { name: '', remote };
-    const local = isLoopback(remoteAddress);
+    // Whoever calls from the very address it calls is here as well: so the commands reach a node by the address it is known under.
+    const local = isLoopback(remoteAddress) || remoteAddress === localAddress;
     if (access === 'read' && reads === 'local' && local) return { name: '', remote };
     if (!operators.guarded) {
       if (!local) throw this.#refusal('remote', REMOTE);
