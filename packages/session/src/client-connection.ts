@@ -44,7 +44,8 @@ export class ClientConnection {
 
   constructor(channel: BoltChannel<ClientConnection>, nowMs: number) {
     this.channel = channel;
-    this.sinceMs = nowMs;
+    // Whole ms: a fraction would cost an object.
+    this.sinceMs = Math.floor(nowMs);
     this.address = channel.remoteAddress;
     const at = this.address.lastIndexOf(':');
     this.host = at < 0 ? this.address : this.address.slice(0, at);

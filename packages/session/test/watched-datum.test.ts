@@ -72,6 +72,27 @@ describe('watched datum', () => {
     expect(list.zoneContentVersion).toBe(13);
   });
 
+  it('shares the payload with an own publisher that offers the same, not with one that offers something else', () => {
+    const mine = { registerId: 'a', payload: packBoxes(['1']) };
+    const older = { registerId: 'b', payload: packBoxes(['0']) };
+    const publishers = new Map([mine, older].map((each) => [each.registerId, each]));
+    const list = new WatchedDatum('ZONEA', { steps: 8, entriesMax: 100 }, { publishers });
+    const message = full(10, [
+      ['a', 'ZONEA', '1'],
+      ['b', 'ZONEA', '2'],
+      ['c', 'ZONEA', '3'],
+    ]);
+    list.apply(message);
+    expect(list.entries.get('a')?.payload).toBe(mine.payload);
+    // What came in a message is copied out of it.
+    for (const [at, { registerId, payload }] of message.entries.entries()) {
+      if (at === 0) continue;
+      const kept = list.entries.get(registerId)?.payload;
+      expect(kept).not.toBe(payload);
+      expect(kept?.equals(payload)).toBe(true);
+    }
+  });
+
   it('forgets old steps', () => {
     const list = new WatchedDatum('Z', { steps: 2, entriesMax: 100 });
     list.apply(full(10, []));

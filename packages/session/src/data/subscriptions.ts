@@ -30,7 +30,7 @@ import type { ServiceEntry } from '../service-entry.ts';
 import type { SessionTunables } from '../settings.ts';
 import { EmptyDoubts } from './empty-doubts.ts';
 import type { Routing } from './routing.ts';
-import { WatchedDatum } from './watched-datum.ts';
+import { type HistoryLimits, WatchedDatum } from './watched-datum.ts';
 
 /** Longest wait before a fetch is sent again (reads: 100-500 ms). */
 const FETCH_RETRY_MS_MAX = 500;
@@ -71,6 +71,7 @@ export class Subscriptions implements ReplyHandler<FetchBatch> {
   readonly #lingering = new Map<ServiceEntry, number>();
   /** Ids that nobody publishes, and when they are to get a real version. */
   readonly #unknown = new Map<ServiceEntry, number>();
+  readonly #historyLimits: HistoryLimits;
   readonly #doubts: EmptyDoubts;
   readonly #sweep: Timer;
   #armed = false;
@@ -79,6 +80,8 @@ export class Subscriptions implements ReplyHandler<FetchBatch> {
 
   constructor(ports: SubscriptionPorts) {
     this.#ports = ports;
+    const { historySteps, historyEntriesMax } = ports.settings;
+    this.#historyLimits = { steps: historySteps, entriesMax: historyEntriesMax };
     this.#doubts = new EmptyDoubts(ports.clock, ports.settings.emptyDoubtMs, (service) =>
       this.fetch(service),
     );
@@ -102,11 +105,7 @@ export class Subscriptions implements ReplyHandler<FetchBatch> {
   watch(service: ServiceEntry): WatchedDatum {
     this.#lingering.delete(service);
     if (service.datum !== null) return service.datum;
-    const { settings, zone } = this.#ports;
-    const datum = new WatchedDatum(zone, {
-      steps: settings.historySteps,
-      entriesMax: settings.historyEntriesMax,
-    });
+    const datum = new WatchedDatum(this.#ports.zone, this.#historyLimits, service);
     service.datum = datum;
     this.#watched++;
     this.fetch(service);

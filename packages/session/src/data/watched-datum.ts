@@ -44,6 +44,13 @@ export interface HoldReason {
   readonly sinceMonoMs: number;
 }
 
+/** Publishers of this session for one list. Payloads are never written to. */
+interface OwnPublishers {
+  readonly publishers: ReadonlyMap<string, { readonly registerId: string; readonly payload: Buffer }> | null;
+}
+
+const NO_PUBLISHERS: OwnPublishers = Object.freeze({ publishers: null });
+
 /** The list. Version 0 = never fetched. */
 export class WatchedDatum {
   version = 0;
@@ -75,11 +82,16 @@ export class WatchedDatum {
   #historyEntries = 0;
   readonly #zone: string;
   readonly #limits: HistoryLimits;
+  readonly #own: OwnPublishers;
 
-  /** @param zone the session's region */
-  constructor(zone: string, limits: HistoryLimits) {
+  /**
+   * @param zone the session's region
+   * @param own publishers of this session: what they hold already is not held a second time
+   */
+  constructor(zone: string, limits: HistoryLimits, own: OwnPublishers = NO_PUBLISHERS) {
     this.#zone = zone;
     this.#limits = limits;
+    this.#own = own;
   }
 
   /** Takes a step or a whole list. Payloads are copied out of the message. */
@@ -157,10 +169,17 @@ export class WatchedDatum {
   /** Stores an entry unless it equals the one held; returns the change. */
   #put(held: ListEntry | undefined, entry: ListEntry): EntryChange | null {
     if (held !== undefined && held.zone === entry.zone && held.payload.equals(entry.payload)) return null;
-    const { registerId, zone, payload } = entry;
-    const after = { registerId, zone, payload: keepPacked(payload, 0, payload.length) };
-    this.entries.set(registerId, after);
-    return { registerId, beforeZone: held === undefined ? null : held.zone, after };
+    const after = this.#keep(entry);
+    this.entries.set(after.registerId, after);
+    return { registerId: after.registerId, beforeZone: held === undefined ? null : held.zone, after };
+  }
+
+  /** The entry without the message it came in. */
+  #keep({ registerId, zone, payload }: ListEntry): ListEntry {
+    const own = this.#own.publishers?.get(registerId);
+    if (own !== undefined && own.payload.equals(payload))
+      return { registerId: own.registerId, zone, payload: own.payload };
+    return { registerId, zone, payload: keepPacked(payload, 0, payload.length) };
   }
 
   #mark(changes: readonly EntryChange[]): void {
