@@ -1,5 +1,6 @@
 /** What an operator can do. Every call works on the leader only. */
 import { parseAddress, type SlotTable } from '@sofa-registry/model';
+import type { Clock } from '@sofa-registry/runtime';
 import { type Doc, isStoreError, type MetaStore } from '@sofa-registry/store';
 import type { DocMirror } from './doc-mirror.ts';
 import { NotLeaderError, UnknownNodeError } from './errors.ts';
@@ -14,6 +15,9 @@ const RETRY_ERRORS = ['SR_STORE_CONFLICT'] as const;
 /** Errors of a store that does not answer. */
 const AWAY_ERRORS = ['SR_STORE_UNAVAILABLE', 'SR_STORE_UNKNOWN'] as const;
 
+/** Callers that wait for a change of the documents; further ones are answered at once. */
+const WAITERS_MAX = 256;
+
 /** A document that was read. */
 export interface ReadDoc extends Doc {
   /** True when the store did not answer and this is what was last seen. */
@@ -22,6 +26,7 @@ export interface ReadDoc extends Doc {
 
 /** Where the calls find the leader's state. */
 export interface AdminPorts {
+  readonly clock: Clock;
   readonly store: MetaStore;
   readonly docs: DocMirror;
   /** The term in which this meta may act as leader now, else null. */
@@ -32,9 +37,34 @@ export interface AdminPorts {
 /** Operator's calls. All but reads of documents throw {@link NotLeaderError} on a meta that does not lead, and StoreError when the store refuses or is away. */
 export class MetaAdmin {
   readonly #ports: AdminPorts;
+  readonly #waiters = new Set<() => void>();
 
   constructor(ports: AdminPorts) {
     this.#ports = ports;
+  }
+
+  /** @internal called after each change of the documents that reach every node */
+  docsChanged(): void {
+    for (const wake of [...this.#waiters]) wake();
+  }
+
+  /**
+   * Revision of the documents that reach every node, on any meta: as soon as it is another than `since`, at the latest after
+   * `waitMs`. Revisions of different metas cannot be told apart: list the documents again after each answer.
+   */
+  async docsRevision(since: number, waitMs: number): Promise<number> {
+    const { docs, clock } = this.#ports;
+    if (docs.revision !== since || this.#waiters.size >= WAITERS_MAX) return docs.revision;
+    await new Promise<void>((resolve) => {
+      const wake = (): void => {
+        this.#waiters.delete(wake);
+        timer.cancel();
+        resolve();
+      };
+      const timer = clock.setTimer(waitMs, wake);
+      this.#waiters.add(wake);
+    });
+    return docs.revision;
   }
 
   /** A document of the store, on any meta; as last seen while the store does not answer. @throws StoreError when it was never seen */

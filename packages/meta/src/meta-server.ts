@@ -98,6 +98,7 @@ export class MetaServer implements MetaInspect {
     });
     this.inspect = this;
     this.admin = new MetaAdmin({
+      clock: ports.clock,
       store: ports.store,
       docs: this.#docs,
       term: () => this.#active(),
@@ -350,6 +351,7 @@ export class MetaServer implements MetaInspect {
   }
 
   #docsChanged(): void {
+    this.admin.docsChanged();
     const term = this.#active();
     if (term === null) return;
     // Drain marks and the switches of the allocator are among the documents.

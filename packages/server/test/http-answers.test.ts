@@ -576,21 +576,21 @@ describe('meta', () => {
 
   it('documents by key, with compare-and-set', async () => {
     const put = (query: string, body: string) =>
-      ask('meta', `PUT /registry/v1/doc?key=operator/test${query}`, body, 'text/plain');
+      ask('meta', `PUT /registry/v1/doc?key=persistent/test${query}`, body, 'text/plain');
     const first = await put('&expect=0', 'one');
     expect(first.status).toBe(200);
     const { version } = JSON.parse(first.body);
     expect((await put('&expect=0', 'two')).status).toBe(409);
     expect((await put(`&expect=${version}`, 'two')).status).toBe(200);
-    expect(await json('meta', '/registry/v1/doc?key=operator/test')).toMatchObject({
-      key: 'operator/test',
+    expect(await json('meta', '/registry/v1/doc?key=persistent/test')).toMatchObject({
+      key: 'persistent/test',
       value: 'two',
     });
     expect(
-      (await json('meta', '/registry/v1/docs?prefix=operator/te')).map((row: { key: string }) => row.key),
-    ).toEqual(['operator/test']);
-    expect((await ask('meta', 'DELETE /registry/v1/doc?key=operator/test')).status).toBe(204);
-    expect((await ask('meta', 'GET /registry/v1/doc?key=operator/test')).status).toBe(404);
+      (await json('meta', '/registry/v1/docs?prefix=persistent/te')).map((row: { key: string }) => row.key),
+    ).toEqual(['persistent/test']);
+    expect((await ask('meta', 'DELETE /registry/v1/doc?key=persistent/test')).status).toBe(204);
+    expect((await ask('meta', 'GET /registry/v1/doc?key=persistent/test')).status).toBe(404);
     expect((await ask('meta', 'PUT /registry/v1/doc?key=slots', 'x', 'text/plain')).status).toBe(400);
   });
 

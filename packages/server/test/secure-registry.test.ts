@@ -134,9 +134,9 @@ describe('a registry with TLS at ::1', () => {
   });
 
   it('refuses an operator without the right token, writes down both, and shows them to operators only', async () => {
-    expect((await call('meta', 'PUT /registry/v1/doc?key=operator/x')).status).toBe(401);
-    expect((await call('meta', 'PUT /registry/v1/doc?key=operator/x', bearer(BOB))).status).toBe(401);
-    expect((await call('meta', 'PUT /registry/v1/doc?key=operator/x', bearer(ALICE))).status).toBe(200);
+    expect((await call('meta', 'PUT /registry/v1/doc?key=persistent/x')).status).toBe(401);
+    expect((await call('meta', 'PUT /registry/v1/doc?key=persistent/x', bearer(BOB))).status).toBe(401);
+    expect((await call('meta', 'PUT /registry/v1/doc?key=persistent/x', bearer(ALICE))).status).toBe(200);
     expect((await call('data', 'GET /registry/v1/audit')).status).toBe(401);
     const shown = JSON.parse((await call('data', 'GET /registry/v1/audit?limit=3', bearer(ALICE))).body);
     const file = readFileSync(join(dir, 'audit.jsonl'), 'utf8').trim().split('\n');
@@ -148,7 +148,7 @@ describe('a registry with TLS at ::1', () => {
         who: { operator: 'alice', says: 'somebody@somewhere', from: expect.stringMatching(/^::1:\d+$/) },
         role: 'meta',
         what: 'PUT /registry/v1/doc',
-        input: 'key=operator/x',
+        input: 'key=persistent/x',
         outcome: 'done',
         status: 200,
         before: null,
@@ -186,10 +186,10 @@ describe('a registry with TLS at ::1', () => {
       await publication.update('two');
       expect(early.session).toBe(late.session);
       expect(await listOf(late, 'reload.service', 1)).toEqual(['two']);
-      expect((await call('meta', 'PUT /registry/v1/doc?key=operator/y', bearer(ALICE), next.ca)).status).toBe(
-        401,
-      );
-      expect((await call('meta', 'PUT /registry/v1/doc?key=operator/y', bearer(BOB), next.ca)).status).toBe(
+      expect(
+        (await call('meta', 'PUT /registry/v1/doc?key=persistent/y', bearer(ALICE), next.ca)).status,
+      ).toBe(401);
+      expect((await call('meta', 'PUT /registry/v1/doc?key=persistent/y', bearer(BOB), next.ca)).status).toBe(
         200,
       );
       const metrics = (await call('meta', 'GET /metrics', {}, next.ca)).body;

@@ -3,7 +3,17 @@ import { ask, askJson, metaOf, print } from './http-client.ts';
 import type { QueryFlags } from './query-flags.ts';
 import { table } from './table.ts';
 
-interface DocAnswer {
+/** Flags of a change. */
+interface DocFlags extends QueryFlags {
+  /** Version the document must be at; 0: none. */
+  readonly ifVersion?: string;
+}
+
+const expected = ({ ifVersion }: DocFlags): string =>
+  ifVersion === undefined ? '' : `&expect=${encodeURIComponent(ifVersion)}`;
+
+/** A document as meta answers it. */
+export interface DocAnswer {
   readonly key: string;
   readonly value: string;
   readonly version: number;
@@ -26,20 +36,15 @@ export async function docGet(key: string, flags: QueryFlags): Promise<void> {
 }
 
 /** Writes a document. */
-export async function docPut(
-  key: string,
-  value: string,
-  flags: QueryFlags & { readonly expect?: string },
-): Promise<void> {
-  const expect = flags.expect === undefined ? '' : `&expect=${encodeURIComponent(flags.expect)}`;
+export async function docPut(key: string, value: string, flags: DocFlags): Promise<void> {
   const init = { method: 'PUT', body: value, headers: { 'content-type': 'text/plain' } };
-  const answer = await askJson<{ version: number }>(await metaOf(flags), pathOf(key) + expect, init);
+  const answer = await askJson<{ version: number }>(await metaOf(flags), pathOf(key) + expected(flags), init);
   print(flags, answer, () => `${key} is at version ${answer.version}\n`);
 }
 
 /** Removes a document. */
-export async function docRemove(key: string, flags: QueryFlags): Promise<void> {
-  await ask(await metaOf(flags), pathOf(key), { method: 'DELETE' });
+export async function docRemove(key: string, flags: DocFlags): Promise<void> {
+  await ask(await metaOf(flags), pathOf(key) + expected(flags), { method: 'DELETE' });
   print(flags, { key, removed: true }, () => `${key} is removed\n`);
 }
 

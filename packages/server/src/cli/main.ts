@@ -100,12 +100,17 @@ function addOperations(root: Command): void {
     async (key: string, flags) => (await import('./doc.ts')).docGet(key, flags),
   );
   queryOptions(doc.command('put').argument('<key>').argument('<value>').description('write a document'))
-    .option('--expect <version>', 'only if it is at this version (0: only if there is none)')
+    .option('--if-version <version>', 'only if it is at this version (0: only if there is none)')
     .action(async (key: string, value: string, flags) =>
       (await import('./doc.ts')).docPut(key, value, flags),
     );
-  queryOptions(doc.command('remove').argument('<key>').description('remove a document')).action(
-    async (key: string, flags) => (await import('./doc.ts')).docRemove(key, flags),
+  queryOptions(doc.command('remove').argument('<key>').description('remove a document'))
+    .option('--if-version <version>', 'only if it is at this version')
+    .action(async (key: string, flags) => (await import('./doc.ts')).docRemove(key, flags));
+  queryOptions(
+    doc.command('watch').argument('[prefix]').description('print documents, then each change, until Ctrl-C'),
+  ).action(async (prefix: string | undefined, flags) =>
+    (await import('./doc-watch.ts')).docWatch(prefix ?? '', flags),
   );
   queryOptions(doc.command('list').argument('[prefix]').description('list documents')).action(
     async (prefix: string | undefined, flags) => (await import('./doc.ts')).docList(prefix ?? '', flags),

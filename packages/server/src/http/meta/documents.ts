@@ -4,6 +4,7 @@
  */
 import Type from 'typebox';
 import { DATA_INFO_ID_SEPARATOR } from '@sofa-registry/model';
+import { docRefusal } from '@sofa-registry/meta';
 import { ServerError } from '../../errors.ts';
 import { empty, generic, json, result } from '../answer.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
@@ -143,6 +144,13 @@ export const PERSISTENT_DATA: readonly Endpoint<MetaContext>[] = [
 
 const keyQuery = Type.Object({ key: Type.String({ minLength: 1, maxLength: 1024 }) });
 
+const writeQuery = Type.Object({
+  ...keyQuery.properties,
+  expect: Type.Optional(Type.String({ pattern: '^\\d{1,16}$' })),
+});
+/** Longest wait for a change, ms: below the time in which a follower wants the leader's answer. */
+const WATCH_MS = 2000;
+
 /** Our own interface. */
 export const DOCUMENTS: readonly Endpoint<MetaContext>[] = [
   endpoint({
@@ -162,6 +170,15 @@ export const DOCUMENTS: readonly Endpoint<MetaContext>[] = [
   }),
   endpoint({
     method: 'GET',
+    path: '/registry/v1/docs/revision',
+    query: Type.Object({ since: Type.Optional(Type.String({ pattern: '^\\d{1,16}$' })) }),
+    leader: 'last-seen',
+    doc: 'Revision of the documents of `switch/` and `operator/`: as soon as it is another than `since`, at the latest after 2 s.',
+    handle: async (context, { query }) =>
+      json({ revision: await context.role.tier.admin.docsRevision(Number(query.since ?? -1), WATCH_MS) }),
+  }),
+  endpoint({
+    method: 'GET',
     path: '/registry/v1/doc',
     query: keyQuery,
     leader: 'last-seen',
@@ -175,10 +192,7 @@ export const DOCUMENTS: readonly Endpoint<MetaContext>[] = [
   endpoint({
     method: 'PUT',
     path: '/registry/v1/doc',
-    query: Type.Object({
-      ...keyQuery.properties,
-      expect: Type.Optional(Type.String({ pattern: '^\\d{1,16}$' })),
-    }),
+    query: writeQuery,
     bodyKind: 'text',
     leader: true,
     changes: true,
@@ -186,6 +200,8 @@ export const DOCUMENTS: readonly Endpoint<MetaContext>[] = [
     doc: 'Writes the body; `expect` is the version it must be at, 0 for none; 409 when it is not.',
     handle: async (context, { query, body }) => {
       checkKey(query.key);
+      const refusal = docRefusal(query.key, body as string);
+      if (refusal !== '') throw new ServerError('SR_HTTP_INPUT', refusal);
       const expect = query.expect === undefined ? undefined : Number(query.expect);
       return json(await context.role.tier.admin.putDoc(query.key, body as string, expect));
     },
@@ -193,14 +209,17 @@ export const DOCUMENTS: readonly Endpoint<MetaContext>[] = [
   endpoint({
     method: 'DELETE',
     path: '/registry/v1/doc',
-    query: keyQuery,
+    query: writeQuery,
     leader: true,
     changes: true,
     affects: (context, { query }) => docState(context, query.key),
-    doc: 'Removes a document: 204.',
+    doc: 'Removes a document: 204; `expect` as in the write.',
     handle: async (context, { query }) => {
       checkKey(query.key);
-      await context.role.tier.admin.removeDoc(query.key);
+      await context.role.tier.admin.removeDoc(
+        query.key,
+        query.expect === undefined ? undefined : Number(query.expect),
+      );
       return empty(204);
     },
   }),

@@ -1,0 +1,132 @@
+/**
+ * The operator documents there are, and the form of each (F212-F224, reference/meta-and-admin.md 6). A write that a reader could not
+ * take is refused here, with the rule; readers count what they cannot read as absent all the same.
+ */
+
+/** What a document may hold. */
+export interface DocType {
+  /** The rule in words, as it stands behind "it must be". */
+  readonly rule: string;
+  readonly doc: string;
+  /** Who acts on it; '' when nobody does yet. */
+  readonly readBy: string;
+  readonly allows: (value: string) => boolean;
+}
+
+const NAMES_MAX = 10_000;
+const NAME_UNITS_MAX = 512;
+
+const flag = (doc: string, readBy: string): DocType => ({
+  rule: 'true or false',
+  doc,
+  readBy,
+  allows: (value) => value === 'true' || value === 'false',
+});
+
+function isNames(items: unknown): boolean {
+  return (
+    Array.isArray(items) &&
+    items.length <= NAMES_MAX &&
+    items.every((item) => typeof item === 'string' && item !== '' && item.length <= NAME_UNITS_MAX)
+  );
+}
+
+function parsed(value: string): unknown {
+  try {
+    return JSON.parse(value) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+const HOST_LIST = new RegExp(`^[\\w.:[\\]%-]+(\\s*,\\s*[\\w.:[\\]%-]+){0,${NAMES_MAX}}$`);
+
+function isHosts(value: string): boolean {
+  const json = parsed(value);
+  if (json !== null && typeof json === 'object')
+    return isNames(Array.isArray(json) ? json : (json as { ips?: unknown }).ips);
+  return value === '' || HOST_LIST.test(value);
+}
+
+/** `{"FORBIDDEN_PUB": {"IP_FULL": ["10.0.0.7"]}}`: kind of use, kind of match, what matches. */
+function isBlacklist(value: string): boolean {
+  const json = parsed(value);
+  if (json === null || typeof json !== 'object' || Array.isArray(json)) return false;
+  return Object.entries(json).every(
+    ([use, matches]) =>
+      /^FORBIDDEN_(PUB|SUB_BY_PREFIX)$/.test(use) &&
+      matches !== null &&
+      typeof matches === 'object' &&
+      Object.entries(matches as object).every(
+        ([match, names]) => /^(IP_FULL|DATA_ID_PREFIX)$/.test(match) && isNames(names),
+      ),
+  );
+}
+
+/** Keys of `switch/` and `operator/`, all of them. */
+export const DOC_TYPES: Readonly<Record<string, DocType>> = {
+  'switch/stop-push': flag('Stops all pushes.', 'session'),
+  'switch/push-gray': {
+    rule: 'hosts: a JSON list, {"ips": [...]}, or names separated by commas',
+    doc: 'Clients that are pushed to although pushes are stopped.',
+    readBy: 'session',
+    allows: isHosts,
+  },
+  'operator/slot-reconcile': flag(
+    'false freezes the slot table: no planned move, no new copy; fail-over goes on.',
+    'meta',
+  ),
+  'operator/protection': {
+    rule: 'off, or a share from 0 to 1',
+    doc: 'Share of the data nodes that may be evicted within one lease; off: any number. Absent: meta.evictShareMax.',
+    readBy: 'meta',
+    allows: (value) => value === 'off' || (/^(0|1|0?\.\d+|1\.0+|0\.0+)$/.test(value) && Number(value) <= 1),
+  },
+  'operator/draining': {
+    rule: 'a JSON list of addresses and process ids',
+    doc: 'Nodes taken out; written by drain and undrain.',
+    readBy: 'meta',
+    allows: (value) => isNames(parsed(value)),
+  },
+  'operator/release-hold': {
+    rule: 'groups separated by commas, or *',
+    doc: 'Lists of these groups that are held after a fault are let go at once.',
+    readBy: 'session',
+    allows: (value) => value === '' || /^[^,\s]+(\s*,\s*[^,\s]+)*$/.test(value),
+  },
+  'operator/session-balance': {
+    rule: 'on or off',
+    doc: 'off: sessions with more clients than the mean send none away.',
+    readBy: 'session',
+    allows: (value) => value === 'on' || value === 'off',
+  },
+  'operator/blacklist': {
+    rule: '{"FORBIDDEN_PUB": {"IP_FULL": [...]}, "FORBIDDEN_SUB_BY_PREFIX": {"DATA_ID_PREFIX": [...]}}',
+    doc: 'Clients that may not publish, and prefixes nobody may subscribe to.',
+    readBy: '',
+    allows: isBlacklist,
+  },
+  'operator/client-off': {
+    rule: 'hosts: a JSON list, {"ips": [...]}, or names separated by commas',
+    doc: 'Clients whose publications are taken out of the lists.',
+    readBy: '',
+    allows: isHosts,
+  },
+};
+
+/** Longest value of a document under `persistent/` (provide-data), UTF-16 units. */
+const PERSISTENT_UNITS_MAX = 262_144;
+
+/** Why this document cannot be written; '' when it can. */
+export function docRefusal(key: string, value: string): string {
+  if (key.startsWith('persistent/')) {
+    return value.length <= PERSISTENT_UNITS_MAX
+      ? ''
+      : `${key} = (${value.length} characters): it must be a text of at most ${PERSISTENT_UNITS_MAX}`;
+  }
+  const type = Object.hasOwn(DOC_TYPES, key) ? DOC_TYPES[key] : undefined;
+  if (type === undefined)
+    return `no document ${key}: there are ${Object.keys(DOC_TYPES).join(', ')}, and persistent/<dataInfoId>`;
+  if (type.allows(value)) return '';
+  return `${key} = ${value.length > 120 ? `${value.slice(0, 117)}...` : value}: it must be ${type.rule}`;
+}
