@@ -98,7 +98,7 @@ describe('sessions that balance', () => {
       }
     }
     expect(shed).toBeGreaterThan(10);
-  });
+  }, 120_000);
 });
 
 describe('replay', () => {
