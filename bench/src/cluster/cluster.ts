@@ -13,6 +13,8 @@ const HOST = '127.0.0.1';
 const PROXY_HOST = '127.0.0.2';
 const POLL_MS = 20;
 const START_OUTPUT_CHARS = 3_000;
+/** Many processes that start at once on few cores. */
+const HEALTHY_LIMIT_MS = 60_000;
 const LEADER_ANSWER_MS = 1_000;
 /** Longer than the registry gives itself (`stopMs`). */
 const RESTART_STOP_MS = 30_000;
@@ -181,7 +183,8 @@ export class Cluster {
 
   /** Waits until all nodes that are up answer their health check. */
   async healthy(): Promise<void> {
-    await Promise.all(this.nodes.filter(({ up }) => up).map((node) => node.process.healthy()));
+    const up = this.nodes.filter((node) => node.up);
+    await Promise.all(up.map((node) => node.process.healthy(HEALTHY_LIMIT_MS)));
   }
 
   /** Waits until started nodes have said that they run: ports are open, nothing need be ready. */
