@@ -7,9 +7,9 @@ import { every, type Timer } from '@sofa-registry/runtime';
 import { errorText } from '@sofa-registry/store';
 import type { Beat, BeatReply, MessageOf } from '@sofa-registry/wire';
 import { AppMetadata } from './app-metadata.ts';
-import { decodeHandover, encodeHandover, HANDOVER_DOC } from './core/handover.ts';
 import { type Member, Membership } from './core/membership.ts';
 import { type PublisherCount, PublisherMemory } from './core/publisher-memory.ts';
+import { Handover } from './handover.ts';
 import type { NodeLink } from './node-hub.ts';
 import { drainedNames, evictShare } from './operator-docs.ts';
 import { type DataMember, SlotConfigError, SlotKeeper } from './slot-keeper.ts';
@@ -47,8 +47,7 @@ export class Term {
   readonly #pusher: ViewPusher;
   /** Process ids that asked to be drained. */
   readonly #leaving = new Set<string>();
-  /** Processes the last leader named when it stopped, not heard yet: once there is none left nobody need be waited for. Null without such a list. */
-  #awaited: Set<string> | null = null;
+  readonly #handover: Handover;
   #loaded = false;
   #closed = false;
   #weightsDirty = false;
@@ -60,6 +59,7 @@ export class Term {
     this.#facts = facts;
     this.revision = epochOf(facts.term, 0);
     this.members = new Membership(facts.tunables);
+    this.#handover = new Handover(ports, facts.term, this.members);
     this.#memory = new PublisherMemory(facts.tunables.restartHoldMs);
     this.slots = new SlotKeeper(ports, facts, {
       data: () => this.#data(),
@@ -99,21 +99,9 @@ export class Term {
     this.metadata.close();
   }
 
-  /** Leaves word of who is there to the next leader, before the lock is released. Best effort. */
+  /** Leaves word of who is there to the next leader, before the lock is released. */
   async handOver(): Promise<void> {
-    if (!this.warm) return;
-    const { store, logger } = this.#ports;
-    const nodes = [...this.members.all()]
-      .filter(({ record, heard, connected }) => record.role !== 'meta' && heard && connected)
-      .map(({ record }) => record);
-    try {
-      await store.docs.put(HANDOVER_DOC, encodeHandover(nodes), {
-        expect: 'any',
-        fence: { term: this.term },
-      });
-    } catch (error) {
-      logger.info('meta: no word was left to the next leader', { error: errorText(error) });
-    }
+    if (this.warm) await this.#handover.give();
   }
 
   /** True when nodes can be answered. */
@@ -153,8 +141,8 @@ export class Term {
         replaced: outcome.replaced?.record.processId ?? '',
       });
     }
-    this.#awaited?.delete(node.processId);
-    if (outcome.replaced !== null) this.#awaited?.delete(outcome.replaced.record.processId);
+    this.#handover.heardOf(node.processId);
+    if (outcome.replaced !== null) this.#handover.heardOf(outcome.replaced.record.processId);
     this.slots.noteEpoch(beat.tableEpoch);
     if (node.role === 'data') this.slots.dataBeat(beat, outcome.changed);
     if (outcome.changed) this.membersChanged();
@@ -175,7 +163,7 @@ export class Term {
       address: member.record.address,
     });
     this.members.remove(member);
-    this.#awaited?.delete(processId);
+    this.#handover.heardOf(processId);
     this.#gone([member]);
     return true;
   }
@@ -376,17 +364,7 @@ export class Term {
 
   /** Everybody the last leader knew has been heard: there is nothing more to listen for. */
   #settled(): void {
-    if (this.#awaited?.size === 0) this.slots.accountedFor();
-  }
-
-  /** Reads whom the last leader named, if it stopped in good order; the word counts once. */
-  async #takeOver(): Promise<void> {
-    const { docs } = this.#ports.store;
-    const doc = await docs.get(HANDOVER_DOC);
-    if (doc === null) return;
-    await docs.remove(HANDOVER_DOC, { expect: doc.version, fence: { term: this.term } });
-    for (const node of decodeHandover(doc.value)) this.members.expect(node, this.#ports.clock.monoMs());
-    this.#awaited = new Set([...this.members.all()].map(({ record }) => record.processId));
+    if (this.#handover.complete) this.slots.accountedFor();
   }
 
   async #load(): Promise<void> {
@@ -396,7 +374,7 @@ export class Term {
       const count = await store.docs.get(PUBLISHERS_DOC);
       if (count !== null) this.#memory.restore(JSON.parse(count.value) as PublisherCount);
       this.expectedPublishers = this.#memory.expected([], clock.monoMs());
-      await this.#takeOver();
+      await this.#handover.take();
       this.#loaded = true;
       this.trouble = '';
     } catch (error) {
