@@ -130,6 +130,28 @@ describe('write queue', () => {
     expect(names(queue.take('c'))?.toSorted()).toEqual(['p@1', 'q@1']);
   });
 
+  it('sends again what is on its way to a node that leads no more, and lets its late answer count for nothing', () => {
+    const { queue, publish, leaders, log } = setUp({ leaders: ['a', 'b'] });
+    publish(0, 'p', 1, 1);
+    queue.want(WriteOp.unpublish, 0, 'd', 'q', 1, 1, null);
+    publish(1, 'stays', 1, 1);
+    const old = queue.take('a') as WriteInFlight;
+    const other = queue.take('b') as WriteInFlight;
+    leaders[0] = 'c';
+    queue.reroute();
+    queue.reroute();
+    expect(queue.leaders()).toEqual(['c']);
+    const again = queue.take('c') as WriteInFlight;
+    expect(names(again)).toEqual(['p@1', 'q@1']);
+    publish(0, 'p', 2, 2);
+    expect(queue.answered(old, [{ index: 0, code: AccessCode.moved, version: 0, stamp: 0 }])).toBe(false);
+    expect(queue.size).toBe(3);
+    queue.answered(again, [{ index: 1, code: REJECT_STALE, version: 1, stamp: 9 }]);
+    queue.answered(other, []);
+    expect(log).toEqual(['stale q 1 9']);
+    expect(names(queue.take('c'))).toEqual(['p@2']);
+  });
+
   it('reports stale and full rejections and drops the writes', () => {
     const { queue, publish, log } = setUp();
     publish(0, 'p', 1, 1);

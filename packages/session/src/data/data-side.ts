@@ -97,7 +97,7 @@ export class DataSide {
     if (changed.table || changed.members) this.links.sync(view.members, view.table);
     if (!changed.table) return;
     this.forwarder.reroute();
-    this.subscriptions.wake();
+    this.subscriptions.moved();
     this.antiEntropy.compareAll();
   }
 

@@ -68,6 +68,8 @@ export class Subscriptions implements ReplyHandler<FetchBatch> {
   readonly #queued = new Map<string, ServiceEntry[]>();
   /** To be fetched when a link or a table comes, or by the retry timer. */
   readonly #waiting = new Set<ServiceEntry>();
+  /** Unanswered batches. */
+  readonly #inFlight = new Set<FetchBatch>();
   readonly #lingering = new Map<ServiceEntry, number>();
   /** Ids that nobody publishes, and when they are to get a real version. */
   readonly #unknown = new Map<ServiceEntry, number>();
@@ -157,7 +159,21 @@ export class Subscriptions implements ReplyHandler<FetchBatch> {
     this.#waiting.clear();
   }
 
+  /** The table changed: what is asked of a node that leads no more is asked of the new leader, for that one may never answer. */
+  moved(): void {
+    const { routing } = this.#ports;
+    for (const { leader, services } of this.#inFlight)
+      for (const service of services) {
+        const { datum } = service;
+        if (datum === null || datum.askedAt !== leader || routing.leaderOf(service.slot) === leader) continue;
+        datum.askedAt = null;
+        this.#queue(service);
+      }
+    this.wake();
+  }
+
   reply(batch: FetchBatch, frame: Frame): void {
+    this.#inFlight.delete(batch);
     let reply: ReturnType<typeof FetchReply.decode>;
     try {
       reply = FetchReply.decode(frame.content);
@@ -171,14 +187,10 @@ export class Subscriptions implements ReplyHandler<FetchBatch> {
     for (let i = 0; i < batch.services.length; i++) {
       const service = batch.services[i];
       const item = reply.items[i];
-      if (service.datum === null) continue;
+      if (!this.#awaits(service, batch)) continue;
       if (item === undefined) this.#wait(service, 'incomplete answer', 'noAnswer');
       else if (item.code !== AccessCode.accept) this.#refused(service, batch.leader, item.code);
-      else if (item.update !== null) {
-        this.#fetched(service, service.datum, item.update);
-        // The slot moved meanwhile: the new leader need not know that this list is watched.
-        if (routing.leaderOf(service.slot) !== batch.leader) this.fetch(service);
-      }
+      else if (item.update !== null) this.#fetched(service, service.datum, item.update);
     }
   }
 
@@ -248,9 +260,18 @@ export class Subscriptions implements ReplyHandler<FetchBatch> {
     this.#wait(service, `${leader}: ${REFUSALS[code] ?? `access code ${code}`}`, why);
   }
 
+  /** True if the answer of this batch is what the list waits for: it was not asked elsewhere since. */
+  #awaits(service: ServiceEntry, { leader }: FetchBatch): service is ServiceEntry & { datum: WatchedDatum } {
+    const { datum } = service;
+    if (datum === null || datum.askedAt !== leader) return false;
+    datum.askedAt = null;
+    return true;
+  }
+
   #failed(batch: FetchBatch, reason: string): void {
+    this.#inFlight.delete(batch);
     for (const service of batch.services) {
-      if (service.datum !== null) this.#wait(service, `${batch.leader}: ${reason}`, 'noAnswer');
+      if (this.#awaits(service, batch)) this.#wait(service, `${batch.leader}: ${reason}`, 'noAnswer');
     }
   }
 
@@ -292,11 +313,13 @@ export class Subscriptions implements ReplyHandler<FetchBatch> {
         const services = list.slice(at, at + FETCH_ITEMS_MAX).filter((service) => service.datum !== null);
         if (services.length === 0) continue;
         const batch = { leader, services };
+        for (const { datum } of services) if (datum !== null) datum.askedAt = leader;
         if (channel === null) {
           this.#failed(batch, leader === '' ? 'slot has no leader' : 'no link');
           continue;
         }
         metrics.fetches.value += services.length;
+        this.#inFlight.add(batch);
         const items = services.map((service) => ({
           slot: service.slot,
           dataInfoId: service.dataInfoId,

@@ -67,6 +67,8 @@ export class WatchedDatum {
   bodiesVersion = 0;
   /** A fetch is under way. */
   fetching = false;
+  /** The leader an unanswered request for it is with. */
+  askedAt: string | null = null;
   /** Version that a change notice promised; a fetch that brings less is repeated. */
   promisedVersion = 0;
   /** Nobody published the id for so long that it is to get a real version (see subscriptions). */

@@ -54,7 +54,8 @@ interface Lane {
   readyBytes: number;
   /** Wait for {@link WriteQueue.release}. */
   delayed: PendingWrite[];
-  inFlight: number;
+  /** Unanswered batches. */
+  readonly inFlight: Set<WriteInFlight>;
 }
 
 /** What happened to a rejected write. */
@@ -163,7 +164,7 @@ export class WriteQueue {
   /** The next batch for a leader, or null if there is none or enough are in flight. */
   take(leader: string): WriteInFlight | null {
     const lane = this.#lanes.get(leader);
-    if (lane === undefined || lane.inFlight >= this.#options.inFlightMax) return null;
+    if (lane === undefined || lane.inFlight.size >= this.#options.inFlightMax) return null;
     const items: PendingWrite[] = [];
     let bytes = 0;
     const { itemsMax, batchBytes } = this.#options;
@@ -188,8 +189,9 @@ export class WriteQueue {
       lane.from = 0;
     }
     if (items.length === 0) return null;
-    lane.inFlight++;
-    return { leader, items };
+    const batch = { leader, items };
+    lane.inFlight.add(batch);
+    return batch;
   }
 
   /**
@@ -250,7 +252,10 @@ export class WriteQueue {
     return count;
   }
 
-  /** The slot table changed: puts every waiting write into the line of its present leader. */
+  /**
+   * The slot table changed: puts every waiting write into the line of its present leader, and what is on its way to a node that leads
+   * no more, once again: that one may never answer. Written twice is written once.
+   */
   reroute(): void {
     for (const lane of Array.from(this.#lanes.values())) {
       const { ready, from } = lane;
@@ -258,8 +263,21 @@ export class WriteQueue {
       lane.from = 0;
       lane.readyBytes = 0;
       for (let i = from; i < ready.length; i++) if (this.#current(ready[i])) this.#enqueue(ready[i]);
+      for (const batch of lane.inFlight) this.#sendAgain(batch);
     }
     this.release();
+  }
+
+  /** Other objects take the place of writes whose leader is another one now, so that a late answer to the old ones does not count. */
+  #sendAgain({ leader, items }: WriteInFlight): void {
+    for (const write of items) {
+      const { op, slot, dataInfoId, registerId, version, stamp, record } = write;
+      if (!this.#current(write) || this.#options.leaderOf(slot) === leader) continue;
+      const again = new PendingWrite(op, slot, dataInfoId, registerId, version, stamp, record);
+      this.#wanted.get(dataInfoId)?.set(registerId, again);
+      if (this.#removals.delete(write)) this.#removals.add(again);
+      this.#enqueue(again);
+    }
   }
 
   #current(write: PendingWrite): boolean {
@@ -269,12 +287,12 @@ export class WriteQueue {
   #landed(batch: WriteInFlight): void {
     const lane = this.#lanes.get(batch.leader);
     if (lane === undefined) return;
-    lane.inFlight--;
+    lane.inFlight.delete(batch);
     this.#drop(lane);
   }
 
   #drop(lane: Lane): void {
-    if (lane.inFlight === 0 && lane.ready.length === 0 && lane.delayed.length === 0)
+    if (lane.inFlight.size === 0 && lane.ready.length === 0 && lane.delayed.length === 0)
       this.#lanes.delete(lane.leader);
   }
 
@@ -282,7 +300,7 @@ export class WriteQueue {
     const leader = this.#options.leaderOf(slot);
     let lane = this.#lanes.get(leader);
     if (lane === undefined) {
-      lane = { leader, ready: [], from: 0, readyBytes: 0, delayed: [], inFlight: 0 };
+      lane = { leader, ready: [], from: 0, readyBytes: 0, delayed: [], inFlight: new Set() };
       this.#lanes.set(leader, lane);
     }
     return lane;
