@@ -94,7 +94,7 @@ function dataMetrics(set: MetricSet) {
     writeStale: set.counter('write_stale_total', 'Writes a data leader held a newer record for'),
     writeRestamped: set.counter(
       'write_restamped_total',
-      'Registrations stamped anew because of clock skew',
+      'Registrations stamped anew: something newer was held elsewhere, and the client was here all the same',
       'design 4',
     ),
     writeFull: set.counter('write_full_total', 'Writes refused by a limit of the data node'),
