@@ -219,6 +219,8 @@ export class MetaLink implements ReplyHandler<BoltChannel> {
     if (error.status === BoltStatus.errorComm) {
       counters.refused.value++;
       this.#failedBeat(`a cluster token: meta at ${this.#meta.address} asks for one (clusterTokenFile)`);
+      // It closes now: that is no second reason.
+      this.#meta.tryNext();
     } else if (error.code === 'SR_RPC_STATUS') {
       counters.refused.value++;
       const { slotCount, replicas, slotFunction } = this.#options.slotConfig;

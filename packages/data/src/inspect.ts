@@ -149,7 +149,8 @@ export class DataInspect {
   /** Ready: there is a table, and every slot led answers or has no session that could ask. */
   ready(): { ready: boolean; waitingFor: string } {
     const { board, state } = this.#node;
-    if (state.tableEpoch === 0) return { ready: false, waitingFor: 'a slot table from meta' };
+    if (state.tableEpoch === 0)
+      return { ready: false, waitingFor: state.cluster.waitingFor || 'a slot table from meta' };
     if (board.census.present.size === 0) return { ready: true, waitingFor: '' };
     const migrating = state.slots.filter((slot) => slot.role === 'leader' && !slot.readable);
     if (migrating.length === 0) return { ready: true, waitingFor: '' };

@@ -23,6 +23,8 @@ export interface DataPorts {
 /** What a data node needs from its side of the cluster; MetaLink is one. */
 export interface ClusterPort {
   readonly view: ClusterView;
+  /** What the link to meta waits for; '' for nothing. */
+  readonly waitingFor: string;
   /** Ask meta for news at once. */
   beatSoon(): void;
 }

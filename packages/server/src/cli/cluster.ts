@@ -31,7 +31,7 @@ export async function cluster(flags: ClusterFlags): Promise<void> {
     throw error;
   }
   if (stopping.aborted) return;
-  report(flags, dir, nodes);
+  await report(flags, dir, nodes);
   processes.watch();
 }
 
@@ -93,13 +93,13 @@ async function isReady(node: ClusterNode): Promise<boolean> {
   }
 }
 
-function report(flags: ClusterFlags, dir: string, nodes: readonly ClusterNode[]): void {
+async function report(flags: ClusterFlags, dir: string, nodes: readonly ClusterNode[]): Promise<void> {
   const file = join(dir, 'cluster.json');
   if (flags.json === true) {
     process.stdout.write(`${JSON.stringify({ file, nodes })}\n`);
     return;
   }
-  const scheme = setOf(flags, 'tls.caFile') === undefined ? 'http' : 'https';
+  const scheme = (await tlsPeer()) === null ? 'http' : 'https';
   const rows = nodes.map(({ name, host, port, httpPort }) => [
     name,
     `${host}:${port}`,
