@@ -8,7 +8,6 @@ import {
   BoltChannel,
   type BoltChannelOptions,
   type BoltHandler,
-  RuntimeError,
   type Timer,
 } from '@sofa-registry/runtime';
 import {
@@ -29,15 +28,8 @@ export interface MetaConnectionEvents {
   unreachable(address: string, reason: string): void;
   /** The channel that was open has gone; another attempt follows by itself. */
   lost(reason: string): void;
-  /** Somebody answers at `address`, but TLS or the cluster token keeps the two apart: not a matter of waiting. */
-  barred(address: string, why: string): void;
   /** A request or oneway of the meta node. */
   request: BoltHandler['request'];
-}
-
-/** True when TLS or the cluster token failed, not the network. */
-export function isBarred(error: unknown): error is RuntimeError {
-  return error instanceof RuntimeError && (error.code === 'SR_NET_TLS' || error.code === 'SR_NET_TOKEN');
 }
 
 /** The channel of a node to one meta node at a time. */
@@ -165,7 +157,6 @@ export class MetaConnection {
     } catch (error) {
       counters.metaConnectsFailed.value++;
       this.#ports.logger.debug('meta link: no connection', { meta: address, error: String(error) });
-      if (isBarred(error)) this.#events.barred(address, error.message);
       if (signal.aborted) return;
       this.#events.unreachable(address, error instanceof Error ? error.message : String(error));
       this.tryNext();

@@ -88,7 +88,6 @@ export class MetaLink implements ReplyHandler<BoltChannel> {
         this.#failedBeat(`connection to meta lost: ${reason}`);
         options.lost?.();
       },
-      barred: (address, why) => this.#failedBeat(`meta at ${address} to let this node in: ${why}`),
       request: (channel, frame) => this.#request(channel, frame),
     });
   }

@@ -9,6 +9,7 @@ import {
   type BoltChannelOptions,
   type ReplyHandler,
   type RpcError,
+  RuntimeError,
   type Timer,
 } from '@sofa-registry/runtime';
 import {
@@ -27,7 +28,6 @@ import {
   PEER_RETRY_MS,
   PEER_RETRY_MS_MAX,
 } from './limits.ts';
-import { isBarred } from './meta-connection.ts';
 import { clusterCounters as counters } from './metrics.ts';
 import type { ClusterPorts } from './ports.ts';
 
@@ -257,4 +257,9 @@ export class PeerLink implements ReplyHandler<BoltChannel> {
     this.#again();
     this.#options.events.down(this, reason);
   }
+}
+
+/** True when TLS or the cluster token failed, not the network. */
+function isBarred(error: unknown): error is RuntimeError {
+  return error instanceof RuntimeError && (error.code === 'SR_NET_TLS' || error.code === 'SR_NET_TOKEN');
 }

@@ -169,7 +169,7 @@ describe('a cluster of processes with mutual TLS and a token', () => {
         [
           'wrong token',
           [...without('clusterToken'), `clusterTokenFile=${path('wrong.token')}`],
-          /let this node in: cluster token refused: \S+ the node there has another cluster token/,
+          /no connection to \S+ \(cluster token refused: \S+ the node there has another cluster token\)/,
         ],
         [
           'foreign authority',

@@ -265,7 +265,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'write-without-fence',
     what: 'the slot table is written whoever leads by now',
     file: 'meta/src/slot-keeper.ts',
-    find: "await store.docs.put(TABLE_DOC, text, { expect: this.#stored, fence });",
+    find: 'await store.docs.put(TABLE_DOC, text, { expect: this.#stored, fence });',
     replace: "await store.docs.put(TABLE_DOC, text, { expect: 'any' });",
     caughtBy: 'meta 21',
   },
