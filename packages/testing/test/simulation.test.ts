@@ -53,7 +53,7 @@ describe('a cluster', () => {
 });
 
 describe('sessions that balance', () => {
-  /** One of three sessions is away for a while: when it is back, empty, the others send clients to it. */
+  /** Two of three sessions are away for a while: when they are back, empty, the third sends clients to them. */
   function plan(seed: number, official: boolean): SimPlan {
     const made = makePlan(seed, 'none', {
       metas: 1,
@@ -71,7 +71,8 @@ describe('sessions that balance', () => {
         step.do === 'join' && official ? { ...step, kind: step.kind % 2 } : step,
       ),
       faults: [
-        { atMs: SETTLE_MS + 1000, forMs: 12_000, kind: 'crash', node: 'session-3', silent: false },
+        { atMs: SETTLE_MS + 1000, forMs: 12_000, kind: 'crash', node: 'session-2', silent: false },
+        { atMs: SETTLE_MS + 2000, forMs: 11_000, kind: 'crash', node: 'session-3', silent: false },
         {
           atMs: SETTLE_MS + 50_000,
           forMs: 100,
@@ -82,9 +83,9 @@ describe('sessions that balance', () => {
       ],
     };
   }
-  const plans = [1, 2, 3, 4, 5, 6].map((seed) => plan(seed, seed > 2));
+  const plans = [1, 5].map((seed) => plan(seed, seed > 1));
 
-  test('no list shrinks while clients are sent to the lighter one', async () => {
+  test('no list shrinks while clients are sent to the lighter one', { timeout: 120_000 }, async () => {
     let shed = 0;
     for (const each of plans) {
       const runs: SimRun[] = [];

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type Registry } from '@sofa-registry/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Cluster, type ClusterNode } from '../../../bench/src/cluster/cluster.ts';
+import { eventually } from '../e2e/waiting.ts';
 import { JavaDriver, valuesOf } from './driver.ts';
 import { MISSING } from './java.ts';
 
@@ -16,9 +17,13 @@ const GROUP = 'DEFAULT_GROUP';
 const SERVICE = 'stays-complete';
 const CLIENTS = 20;
 const TICK_MS = 50;
+/** A list comes with each change, or a little later. */
+const FRESH_MS = 1500;
 /** Lists of official clients are at most this old: 30 s, and what a failed query before it took. */
 const LISTS_MS = 40_000;
-const WATCH_MS = 12_000;
+const WATCH_MS = 8_000;
+/** An official client may sleep 5 s twice, and once more for each connect that a busy machine is late to answer. */
+const BACK_LIMIT_MS = 40_000;
 
 const staying = (values: readonly string[]): string[] => values.filter((value) => !value.startsWith('tick-'));
 const WANTED = Array.from({ length: CLIENTS }, (_, i) => `java-${i}`)
@@ -90,14 +95,18 @@ describe.skipIf(MISSING !== null)('clients of a session that goes', () => {
     await act();
     const took = performance.now() - began;
     await sleep(WATCH_MS);
+    // Everybody gets news again.
+    await eventually(
+      'all clients are back',
+      () => [...javaSeen(), ...sdkSeen].every((seen) => (seen.times.at(-1) ?? 0) > Date.now() - FRESH_MS),
+      BACK_LIMIT_MS,
+    );
     const official = javaSeen();
     lines.push(
       `${title} (${before}): took ${(took / 1000).toFixed(1)} s; longest wait for a list: Java ${text(gaps(official, fromMs))}, ` +
         `SDK ${text(gaps(sdkSeen, fromMs))}; now ${await loads()}`,
     );
     expect([...official, ...sdkSeen].map(({ short }) => short)).toEqual(Array<number>(2 * CLIENTS).fill(0));
-    for (const seen of [...official, ...sdkSeen])
-      expect(seen.times.at(-1)).toBeGreaterThan(Date.now() - 3000);
   }
 
   beforeAll(async () => {
