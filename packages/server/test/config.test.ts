@@ -216,6 +216,21 @@ describe('several processes of one host', () => {
     ]);
   });
 
+  it('do not share what only one can have: advertised ports, and the file of the audit', async () => {
+    const sets = [
+      'roles=data',
+      'processes=2',
+      'data.advertise=d1:7000',
+      'data.httpAdvertise=d1',
+      'audit.file=/var/audit',
+    ];
+    const [first, second] = planProcesses(await load(...sets), []);
+    expect(second.command).toEqual(
+      expect.arrayContaining(['data.advertise=d1:7100', 'data.httpAdvertise=d1', 'audit.file=/var/audit-2']),
+    );
+    expect(first.command.some((word) => /advertise|audit/i.test(word))).toBe(false);
+  });
+
   it('are refused for metas, and where a port would be too high', async () => {
     await expect(load('processes=2')).rejects.toThrow(
       'processes = 2 (from --set): it must be 1 for a process with',

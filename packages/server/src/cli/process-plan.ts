@@ -33,6 +33,8 @@ export function planProcesses(config: Config, args: readonly string[]): PlannedP
         if (i > 0 && advertised !== '') sets.push(`${key}=${shifted(advertised, i * step)}`);
       }
     }
+    const audit = config.text('audit.file');
+    if (i > 0 && audit !== '') sets.push(`audit.file=${audit}-${i + 1}`);
     return {
       name: `${roles.join('+')}-${i + 1}`,
       command: [...commandOfStart(), ...args, ...sets.flatMap((set) => ['--set', set])],
