@@ -6,6 +6,7 @@
  * `--results` puts the figures into bench/RESULTS.md, in place of those between its two marks; figures of scenarios that did not run stay.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import { formatMarkdown, formatReport, isReached, type Report } from './harness/report.ts';
@@ -66,7 +67,7 @@ function writeResults(reports: readonly Report[]): void {
   for (const report of reports) {
     const rows = formatMarkdown([report]).split('\n');
     const table = [rows[0], rows[1], ...rows.slice(3)].join('\n');
-    const head = `### ${report.title} (\`${report.scenario}\`, ${date} UTC)`;
+    const head = `### ${report.title} (\`${report.scenario}\`, ${date} UTC, load average ${loadavg()[1].toFixed(0)})`;
     blocks.set(report.scenario, `${head}\n\n${report.problem ?? table}`);
   }
   const ordered = SCENARIOS.map(({ name }) => blocks.get(name)).filter((block) => block !== undefined);

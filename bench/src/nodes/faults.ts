@@ -1,8 +1,11 @@
 /** Data nodes and sessions are killed and started again, default settings, under 200 clients and 200 changes a second. */
 import type { Row } from '../harness/scenario.ts';
+import { sleep } from '../load/waiting.ts';
 import { type ClusterScenario, withCluster, withFleet } from './scenario.ts';
 
-const KILLS = 5;
+const KILLS = 4;
+/** Meta evicts one of three data nodes within its lease of 20 s, then waits (`meta.evictShareMax`). */
+const APART_MS = 21_000;
 const CHANGES_PER_SECOND = 200;
 const SEEN_LIMIT_MS = 30_000;
 const EVEN_LIMIT_MS = 60_000;
@@ -33,12 +36,14 @@ export const failover: ClusterScenario = {
         for (let i = 0; i < KILLS; i++) {
           const name = DATA[i % DATA.length];
           fleet.churn(CHANGES_PER_SECOND);
+          const began = performance.now();
           await cluster.kill(name);
           usable.push(await fleet.seen(fleet.probe(), SEEN_LIMIT_MS));
           cluster.revive(name);
           await cluster.running(name);
           even.push(await cluster.even(EVEN_LIMIT_MS));
           await fleet.equal(EQUAL_LIMIT_MS);
+          await sleep(APART_MS - (performance.now() - began));
         }
         const { shrunken, empty } = fleet.oracle.reset();
         return [
