@@ -171,6 +171,47 @@ it('each process is a member of its own, comes back when it is killed, and all e
   await eventually('all have left', left);
 });
 
+it('a host of two sessions that stops hands its clients to another, and no list shrinks', async () => {
+  const meta = await startMeta();
+  const data = await startRole('data', meta.metas, 2);
+  const stays = await startRole('session', meta.metas, 2);
+  const goes = await startRole('session', meta.metas, 2);
+  const https = [...stays.https, ...goes.https];
+  await ready([...data.https, ...https]);
+  const servers = https.map((http) => `127.0.0.1:${http}`);
+  const clients = await Promise.all(
+    Array.from({ length: 24 }, (_, i) => connect({ servers, app: `app-${i}` })),
+  );
+  await Promise.all(
+    clients.map((client, i) => client.publish({ dataId: 'moves:1' }, `http://10.0.0.1:${i}`)),
+  );
+  const lists = clients.map((client) => client.subscribe({ dataId: 'moves:1' }));
+  await eventually(
+    'all lists are whole',
+    () => lists.every((list) => list.current?.all.length === 24),
+    20_000,
+  );
+  const connections = async (http: number): Promise<number> => {
+    const answer = await fetch(`http://127.0.0.1:${http}/registry/v1/status`);
+    return ((await answer.json()) as { detail: { connections: number } }).detail.connections;
+  };
+  expect(await connections(goes.https[0])).toBeGreaterThan(0);
+  expect(await connections(goes.https[1])).toBeGreaterThan(0);
+
+  let least = 24;
+  const look = setInterval(() => {
+    for (const list of lists) least = Math.min(least, list.current?.all.length ?? 0);
+  }, 2);
+  goes.child.kill('SIGTERM');
+  expect(await goes.ended).toBe(0);
+  const all = async (): Promise<boolean> =>
+    (await connections(stays.https[0])) + (await connections(stays.https[1])) === 24;
+  await eventually('all are with those that stay', all);
+  clearInterval(look);
+  expect(least).toBe(24);
+  await Promise.all(clients.map((client) => client.close()));
+});
+
 it('a process that cannot start ends all of them, with its reason and code 1', async () => {
   const meta = await startMeta();
   const base = await freeRow(2);
