@@ -85,21 +85,26 @@ describe('sessions that balance', () => {
   }
   const plans = [1, 5].map((seed) => plan(seed, seed > 1));
 
-  test('no list shrinks while clients are sent to the lighter one', { timeout: 120_000 }, async () => {
-    let shed = 0;
-    for (const each of plans) {
-      const runs: SimRun[] = [];
-      // A grace shorter than official clients stay away: only the hold of those sent away keeps them listed.
-      const session = { graceMs: 250, shedSurplusMin: 1, shedQuietMs: 3000, shedPerSecondMax: 4 };
-      expectClean(await runPlan(each, { settings: { session }, prepare: (run) => void runs.push(run) }));
-      for (const { tier } of runs[0].cluster.nodes.values()) {
-        if (tier?.role !== 'session') continue;
-        const family = tier.server.metrics.families().find(({ name }) => name.endsWith('_shed_total'));
-        shed += family?.samples()[0]?.value ?? 0;
+  test(
+    'no list shrinks while clients are sent to the lighter one',
+    { timeout: 120_000 },
+    async () => {
+      let shed = 0;
+      for (const each of plans) {
+        const runs: SimRun[] = [];
+        // A grace shorter than official clients stay away: only the hold of those sent away keeps them listed.
+        const session = { graceMs: 250, shedSurplusMin: 1, shedQuietMs: 3000, shedPerSecondMax: 4 };
+        expectClean(await runPlan(each, { settings: { session }, prepare: (run) => void runs.push(run) }));
+        for (const { tier } of runs[0].cluster.nodes.values()) {
+          if (tier?.role !== 'session') continue;
+          const family = tier.server.metrics.families().find(({ name }) => name.endsWith('_shed_total'));
+          shed += family?.samples()[0]?.value ?? 0;
+        }
       }
-    }
-    expect(shed).toBeGreaterThan(10);
-  }, 120_000);
+      expect(shed).toBeGreaterThan(10);
+    },
+    120_000,
+  );
 });
 
 describe('replay', () => {

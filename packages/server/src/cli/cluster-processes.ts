@@ -6,11 +6,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Status } from '../http/status.ts';
+import { formatAddress } from '@sofa-registry/model';
 import type { ClusterNode } from './cluster-plan.ts';
+import { statusOf } from './http-client.ts';
 
 const STOP_MS = 30_000;
-const ANSWER_MS = 1000;
 /** How often nodes that ended are looked for, and those started again are looked after. */
 const WATCH_MS = 200;
 const STOP_POLL_MS = 20;
@@ -137,15 +137,8 @@ export class ClusterProcesses {
 
 /** Process id of the node that answers on these ports, or null. */
 async function pidOf({ role, host, port, httpPort }: ClusterNode): Promise<number | null> {
-  try {
-    const answer = await fetch(`http://${host}:${httpPort}/registry/v1/status`, {
-      signal: AbortSignal.timeout(ANSWER_MS),
-    });
-    const status = (await answer.json()) as Status;
-    return status.role === role && status.address === `${host}:${port}` ? status.pid : null;
-  } catch {
-    return null;
-  }
+  const status = await statusOf(formatAddress(host, httpPort));
+  return status?.role === role && status.address === formatAddress(host, port) ? status.pid : null;
 }
 
 function isAlive(pid: number | null): boolean {

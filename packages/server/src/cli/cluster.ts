@@ -8,6 +8,7 @@ import { ServerError } from '../errors.ts';
 import { type ClusterFlags, type ClusterNode, planCluster } from './cluster-plan.ts';
 import { ClusterProcesses } from './cluster-processes.ts';
 import { tlsPeer, useCredentials } from './credentials.ts';
+import { ask } from './http-client.ts';
 import { table } from './table.ts';
 
 const READY_MS = 60_000;
@@ -78,16 +79,10 @@ async function allReady(
   }
 }
 
-async function isReady(node: ClusterNode): Promise<boolean> {
+async function isReady({ host, httpPort }: ClusterNode): Promise<boolean> {
   try {
-    const { httpCall } = await import('@sofa-registry/runtime/node');
-    const tls = (await tlsPeer()) ?? undefined;
-    const answer = await httpCall({
-      url: `${tls === undefined ? 'http' : 'https'}://${formatAddress(node.host, node.httpPort)}/health/ready`,
-      signal: AbortSignal.timeout(1000),
-      tls,
-    });
-    return answer.status === 200;
+    await ask(formatAddress(host, httpPort), '/health/ready');
+    return true;
   } catch {
     return false;
   }
