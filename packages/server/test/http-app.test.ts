@@ -56,6 +56,8 @@ let port: HttpPort;
 let guarded: HttpPort;
 const open = (): Promise<HttpPort> => HttpPort.open({ host: '127.0.0.1', port: 0 }, 'x.httpPort', 100);
 
+const audit = new AuditLog({ file: '', fileBytesMax: 4096, filesMax: 1, entriesMax: 10 });
+
 async function serve(target: HttpPort, operatorToken: string): Promise<void> {
   const operators = new Operators(operatorToken === '' ? [] : [{ name: 'operator', token: operatorToken }]);
   const app = await buildFastify({
@@ -63,7 +65,7 @@ async function serve(target: HttpPort, operatorToken: string): Promise<void> {
     endpoints: ENDPOINTS,
     bodyBytesMax: 1024,
     gate: new Gate({ operators, reads: 'open', secretsNeedTls: false, nowMs: () => 0 }),
-    audit: new AuditLog({ file: '', fileBytesMax: 4096, filesMax: 1, entriesMax: 10 }),
+    audit,
     node: '127.0.0.1:1',
     role: 'meta',
     logger: null,
@@ -202,6 +204,28 @@ describe('rights', () => {
     expect((await put({ authorization: 'Bearer secret-token' })).status).toBe(200);
     expect((await put({ 'x-apiauth-token': 'secret-token' })).status).toBe(200);
     expect((await fetch(urlOf(guarded, '/echo?name=x'))).status).toBe(200);
+  });
+});
+
+describe('the audit of a call that another node passed on', () => {
+  it('names the first caller, whom only an operator can name', async () => {
+    const headers = { 'x-sofa-registry-origin': '10.0.0.9:1', authorization: 'Bearer secret-token' };
+    const body = 'cell=A';
+    expect((await fetch(urlOf(guarded, '/form/1'), { method: 'PUT', headers, body })).status).toBe(200);
+    expect(audit.newest(1)).toMatchObject([
+      {
+        who: {
+          operator: 'operator',
+          from: expect.stringMatching(/^10\.0\.0\.9:1 by (::ffff:)?127\.0\.0\.1:\d+$/),
+        },
+        what: 'PUT /form/1',
+        input: 'cell=A',
+        outcome: 'done',
+      },
+    ]);
+    headers.authorization = 'Bearer wrong';
+    expect((await fetch(urlOf(guarded, '/form/1'), { method: 'PUT', headers, body })).status).toBe(401);
+    expect(audit.newest(1)[0].who.from).toMatch(/^(::ffff:)?127\.0\.0\.1:\d+$/);
   });
 });
 

@@ -201,3 +201,32 @@ describe('a registry with TLS at ::1', () => {
     }
   });
 });
+
+describe('a registry with a certificate and nothing else said', () => {
+  it('takes plain text and TLS on each port, and keeps official clients working', async () => {
+    const files = [
+      `tls.certFile=${node.certFile}`,
+      `tls.keyFile=${node.keyFile}`,
+      `tls.caFile=${authority.caFile}`,
+    ];
+    const sets = [...ZERO_PORTS, 'store=memory:', 'log.level=error', ...files];
+    const config = await loadConfig({ sets, env: {} });
+    const both = new Registry(await makePlan(config, {}), config);
+    await both.start();
+    try {
+      const session = both.plan.roles.find(({ role }) => role === 'session')!.httpAddress;
+      const plain = await connectSdk({ servers: [session], app: 'plain' });
+      const secure = await connectSdk({ servers: [session], app: 'secure', tls: { ca: authority.ca } });
+      clients.push(plain, secure);
+      await plain.publish({ dataId: 'both.service' }, 'of plain');
+      await secure.publish({ dataId: 'both.service' }, 'of secure');
+      for (const client of [plain, secure])
+        expect((await listOf(client, 'both.service', 2)).toSorted()).toEqual(['of plain', 'of secure']);
+      const lists = await fetch(`http://${session}/api/servers/queryWithWeight`);
+      expect(await lists.text()).toMatch(/^127\.0\.0\.1:\d+\?weight=\d+$/);
+    } finally {
+      await Promise.all(clients.splice(0).map((client) => client.close()));
+      await both.stop();
+    }
+  });
+});
