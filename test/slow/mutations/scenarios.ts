@@ -130,15 +130,51 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
-    name: 'a candidate stands still while it is elected',
-    what: 'the leader dies and comes back; the next one stands still while the lock is being given to it, past the lease',
+    name: 'an old write comes late',
+    what: 'a session cannot pass a write on; its client moves, unnoticed, and takes the publication back elsewhere; then the write arrives',
+    plan: () => {
+      const script = new Script()
+        .crowd(4, 8, (i) => (i === 0 ? OFFICIAL : SDK))
+        .fault({ atMs: 0, forMs: 10 * s, kind: 'cut', a: ['client-1'], b: ['session-2'], oneWay: false })
+        .fault({ atMs: 9 * s, forMs: 27 * s, kind: 'cut', a: ['session-1'], b: ['data-1'], oneWay: false })
+        .fault({ atMs: 10 * s, forMs: 36 * s, kind: 'cut', a: ['client-1'], b: ['session-1'], oneWay: false })
+        .fault({ atMs: 10 * s + 1, forMs: 0, kind: 'reset', node: 'client-1', other: 'session-1' });
+      for (let pick = 0; pick < 8; pick++) {
+        for (const atMs of [9.5 * s, 22 * s]) script.steps.push({ atMs, do: 'update', client: 0, pick });
+        if (pick % 2 === 0) script.steps.push({ atMs: 24 * s, do: 'unpublish', client: 0, pick: pick / 2 });
+      }
+      return script.plan(9, { services: 8, clients: 4, activeMs: 46 * s });
+    },
+  },
+  {
+    name: 'small buffers',
+    what: 'publications come and go with room for four tombstones only, and two reads that wait',
+    options: { settings: { data: { tombstonesMax: 4, parkedReadsMax: 2 } } },
+    plan: () => {
+      const script = new Script().crowd(6, 4).updates(8 * s, 30 * s, 100, 6);
+      for (let i = 0; i < 20; i++)
+        script.steps.push({ atMs: (9 + i / 10) * s, do: 'unpublish', client: i, pick: i });
+      script.fault({ atMs: 14 * s, forMs: 10 * s, kind: 'crash', node: 'data-2', silent: false });
+      return script.plan(10, { clients: 6, services: 4 });
+    },
+  },
+  {
+    name: 'one of two followers has no copy yet',
+    what: 'a follower restarts and does not reach the other data nodes; then a leader dies',
     plan: () =>
       new Script()
-        .crowd(4, 1)
-        .fault({ atMs: 8 * s, forMs: 30 * s, kind: 'storeLate', node: 'meta-2', ms: 1900 })
-        .fault({ atMs: 10 * s, forMs: 9 * s, kind: 'crash', node: 'meta-1', silent: false })
-        .fault({ atMs: 14.9 * s, forMs: 10 * s, kind: 'pause', node: 'meta-2' })
-        .plan(4, { metas: 2, clients: 4, activeMs: 40 * s }),
+        .crowd(4, 4)
+        .fault({ atMs: 10 * s, forMs: 500, kind: 'crash', node: 'data-3', silent: false })
+        .fault({
+          atMs: 10 * s,
+          forMs: 20 * s,
+          kind: 'cut',
+          a: ['data-3'],
+          b: ['data-1', 'data-2'],
+          oneWay: false,
+        })
+        .fault({ atMs: 18 * s, forMs: 20 * s, kind: 'crash', node: 'data-1', silent: false })
+        .plan(8, { replicas: 3, services: 4, clients: 4, activeMs: 30 * s }),
   },
   {
     name: 'the clock is set back when a data node dies',

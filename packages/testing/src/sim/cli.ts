@@ -3,6 +3,7 @@
  *
  *   npm run sim -- --seed 7 [--level none|single|combo|meta] [--trace] [--no-shrink]
  *   npm run sim -- --runs 200 [--from 1] [--minutes 4] [--workers 2] [--level ...]
+ *   npm run sim -- --runs 100000 --minutes 2.5 --from $(date +%s) --tolerate 0.01     a fresh batch, as continuous integration runs it
  *   npm run sim -- --big [--seed 1]            ten minutes, 3 metas, 5 data nodes, 4 sessions, 200 clients
  *   ... --size data=1,sessions=2               fixes parts of the size that the seed would draw
  */
@@ -30,6 +31,19 @@ const BIG: Partial<SimSize> = {
 
 /** Failed runs that a batch still goes on after. */
 const FAILED_MAX = 10;
+/** With `--tolerate`, so many failed runs are always let pass, unless they broke one of {@link NEVER}. */
+const TOLERATED_MIN = 2;
+/** Invariants that no open seed may break: epochs and leaders are unique, and no process fails. */
+const NEVER: ReadonlySet<string> = new Set([
+  'I1',
+  'I2',
+  'I17',
+  'crash',
+  'log',
+  'protocol',
+  'start',
+  'refusal',
+]);
 /** Lines of a trace printed after a failure that was not asked to be traced. */
 const TRACE_TAIL_LINES = 60;
 
@@ -96,8 +110,10 @@ async function batch(
   workers: number,
   level: FaultLevel | undefined,
   size: Partial<SimSize>,
+  tolerate: number,
 ): Promise<boolean> {
   const summary = new BatchSummary();
+  say(`seeds from ${from}`);
   const untilMs = wallMs() + minutes * 60_000;
   let next = from;
   const more = (): Ask | null =>
@@ -122,7 +138,11 @@ async function batch(
     await Promise.all(Array.from({ length: workers }, () => work(more, done)));
   }
   say(summary.text());
-  return summary.failed.length === 0;
+  if (summary.failed.length === 0) return true;
+  say(`open seeds: ${summary.failed.map((run) => `${run.seed} (${run.level})`).join(', ')}`);
+  if (tolerate === 0) return false;
+  const worst = summary.failed.filter((run) => NEVER.has(run.violations[0].invariant));
+  return worst.length === 0 && summary.failed.length <= Math.max(TOLERATED_MIN, tolerate * summary.runs);
 }
 
 function work(more: () => Ask | null, done: (run: RunSummary) => void): Promise<void> {
@@ -155,6 +175,7 @@ async function main(): Promise<void> {
       'no-shrink': { type: 'boolean', default: false },
       big: { type: 'boolean', default: false },
       size: { type: 'string', default: '' },
+      tolerate: { type: 'string', default: '0' },
     },
   });
   const level = values.level as FaultLevel | undefined;
@@ -173,6 +194,7 @@ async function main(): Promise<void> {
       Number(values.workers),
       level,
       size,
+      Number(values.tolerate),
     );
   process.exitCode = clean ? 0 : 1;
 }

@@ -16,6 +16,8 @@ interface Known {
   readonly address: string;
   readonly node: SimNode | undefined;
   readonly incarnation: number;
+  /** It joined in this term; otherwise the leader may know it only from the table it took over. */
+  readonly joined: boolean;
   leaving: boolean;
 }
 
@@ -48,7 +50,8 @@ export class EvictionChecks {
     if (inspect === undefined) return;
     const members = inspect.members('data');
     const of = `${leader.name}/${leader.incarnation}/${inspect.leader().term}`;
-    if (of !== this.#of) {
+    const first = of !== this.#of;
+    if (first) {
       this.#of = of;
       this.#known.clear();
       this.#evictions = [];
@@ -60,7 +63,7 @@ export class EvictionChecks {
     for (const { processId, address } of members) {
       present.add(processId);
       addresses.add(address);
-      if (!this.#known.has(processId)) this.#join(processId, address);
+      if (!this.#known.has(processId)) this.#join(processId, address, !first);
     }
     for (const known of this.#known.values())
       if (known.node?.state === 'stopping' || known.node?.left === known.incarnation) known.leaving = true;
@@ -77,10 +80,11 @@ export class EvictionChecks {
     const nowMs = this.#world.nowMs();
     if (!mayEvict) this.#freeMs = nowMs;
     const asked = this.#allSound(leader, nowMs);
-    for (const { address, node, incarnation } of this.#known.values()) {
+    for (const { address, node, incarnation, joined } of this.#known.values()) {
       if (node === undefined || node.state !== 'down' || node.incarnation !== incarnation) continue;
       const sinceMs = Math.max(node.downMs, this.#freeMs);
-      const boundMs = asked && node.downMs > this.#ofMs ? SOUND_MS : this.#settings.nodeLeaseMs + LATE_MS;
+      const boundMs =
+        asked && joined && node.downMs > this.#ofMs ? SOUND_MS : this.#settings.nodeLeaseMs + LATE_MS;
       if (nowMs - sinceMs > boundMs)
         this.#world.violated(
           'eviction',
@@ -100,9 +104,15 @@ export class EvictionChecks {
     return sessions > 0;
   }
 
-  #join(processId: string, address: string): void {
+  #join(processId: string, address: string, joined: boolean): void {
     const node = this.#cluster.of('data').find((one) => one.address === address);
-    this.#known.set(processId, { address, node, incarnation: node?.incarnation ?? 0, leaving: false });
+    this.#known.set(processId, {
+      address,
+      node,
+      incarnation: node?.incarnation ?? 0,
+      joined,
+      leaving: false,
+    });
   }
 
   #evicted(leader: SimNode, { address, node, incarnation }: Known, left: number): void {

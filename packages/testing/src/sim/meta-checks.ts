@@ -3,16 +3,18 @@
  * (I16), who is evicted. Read from the nodes' own views at each look, and from each write of the slot table.
  */
 import { META_DEFAULTS, type MetaTunables } from '@sofa-registry/meta';
-import { epochTerm, type SlotTable } from '@sofa-registry/model';
+import { epochTerm, type Slot, type SlotTable } from '@sofa-registry/model';
 import type { ChecksWorld } from './cluster-checks.ts';
 import { EvictionChecks } from './eviction-checks.ts';
-import { metaOf, type SimCluster, type SimNode } from './sim-cluster.ts';
+import { dataOf, metaOf, type SimCluster, type SimNode } from './sim-cluster.ts';
 import { type StoredTableView, watchLock, watchStoredTable } from './stored-table.ts';
 
 /** Latency of the store, and of a look. */
 const SLACK_MS = 40;
 /** What was decided before may be written so much later, ms. */
 const DECIDED_MS = 2500;
+/** A state of a copy that lasts so long has been reported to the leader, ms. */
+const REPORTED_MS = 3000;
 /** Terms remembered. */
 const TERMS_MAX = 64;
 
@@ -32,6 +34,8 @@ export class MetaChecks {
   readonly #settings: MetaTunables;
   readonly #evictions: EvictionChecks;
   #stored: StoredTableView | null = null;
+  /** Since when copies are complete or not, by address, process and slot. */
+  readonly #copies = new Map<string, { readonly complete: boolean; readonly sinceMs: number }>();
   /** When the leader of a term was first seen to lead, and whether there was a table then. */
   readonly #terms = new Map<number, { readonly ledMs: number; readonly tookOver: boolean }>();
   readonly #handedOver = new Set<number>();
@@ -131,6 +135,38 @@ export class MetaChecks {
       this.#world.violated('I2', `${leader.name} acts on table ${epoch}, stored is ${stored}`);
   }
 
+  /** Notes which copies are complete; call about twice a second. */
+  sampleCopies(): void {
+    const nowMs = this.#world.nowMs();
+    for (const node of this.#cluster.up('data')) {
+      for (const { slot, complete } of dataOf(node)?.inspect.slots() ?? []) {
+        const key = `${node.address}/${node.incarnation}/${slot}`;
+        const known = this.#copies.get(key);
+        if (known === undefined || known.complete !== complete)
+          this.#copies.set(key, { complete, sinceMs: nowMs });
+      }
+    }
+  }
+
+  /** I15: who takes a dead leader's slot over has a complete copy, if anybody has. */
+  #heir(before: Slot, after: Slot): void {
+    if (!before.followers.includes(after.leader) || this.#complete(after.leader, before.id) !== false) return;
+    const better = before.followers.filter((address) => this.#complete(address, before.id) === true);
+    if (better.length > 0)
+      this.#world.violated(
+        'I15',
+        `slot ${before.id}: ${after.leader} leads with an incomplete copy, ${better.join(', ')} had a complete one`,
+      );
+  }
+
+  /** Whether a copy has been complete, or incomplete, for so long that the leader knows; null if that is not sure. */
+  #complete(address: string, slot: number): boolean | null {
+    const node = this.#cluster.up('data').find((one) => one.address === address);
+    if (node === undefined) return null;
+    const copy = this.#copies.get(`${address}/${node.incarnation}/${slot}`);
+    return copy === undefined || copy.sinceMs > this.#world.nowMs() - REPORTED_MS ? null : copy.complete;
+  }
+
   #written(table: StoredTableView): void {
     const before = this.#stored;
     this.#world.count('I2');
@@ -147,7 +183,20 @@ export class MetaChecks {
           `stored: slot ${slot.id} went from leader epoch ${old.leaderEpoch} to ${slot.leaderEpoch}`,
         );
     }
+    const members = new Set(table.nodes.map(({ address }) => address));
+    for (const slot of table.slots) {
+      const old = before.slots[slot.id];
+      if (old.leader !== slot.leader && !members.has(old.leader)) this.#heir(old, slot);
+    }
     if (table.epoch === before.epoch + 1) this.#moves(before, table);
+  }
+
+  /** True if the leader holds evictions back now, and did when the table was decided. */
+  #holdsBack(): boolean {
+    if (this.#world.nowMs() <= this.#protectedMs + DECIDED_MS) return false;
+    return this.#cluster
+      .up('meta')
+      .some((meta) => metaOf(meta)?.inspect.tableStatus().protectionMode === true);
   }
 
   /** I16 between two tables that follow each other. */
@@ -179,7 +228,7 @@ export class MetaChecks {
     const bad = (what: string): void => this.#world.violated('I16', `table ${after.epoch}: ${what}`);
     if (handedOver > leaderMovesMax) bad(`${handedOver} leaders handed over, limit ${leaderMovesMax}`);
     if (copied > copiesInFlightMax) bad(`${copied} copies on their way, limit ${copiesInFlightMax}`);
-    if (this.#world.nowMs() > this.#protectedMs + DECIDED_MS && handedOver + copied > 0)
+    if (this.#holdsBack() && handedOver + copied > 0)
       bad(`${handedOver} leaders and ${copied} copies moved while evictions are held back`);
   }
 }

@@ -77,6 +77,8 @@ export interface ModelClient {
   publish(service: string): void;
   update(key: string): void;
   unpublish(key: string): void;
+  /** Sends all its publications again as they are, if its protocol does such a thing. */
+  republish(): void;
   subscribe(service: string, scope: Scope): void;
   unsubscribe(key: string): void;
   /** Closes in good order. */

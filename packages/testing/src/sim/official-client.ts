@@ -165,6 +165,15 @@ export class OfficialClient implements ModelClient, ReplyHandler<Attempt>, BoltH
     this.#send(publication.registration);
   }
 
+  republish(): void {
+    for (const { wanted, registration } of this.publications.values()) {
+      if (!wanted) continue;
+      registration.version++;
+      registration.timestamp = this.host.clock.wallMs();
+      this.#send(registration);
+    }
+  }
+
   unpublish(key: string): void {
     const publication = this.publications.get(key);
     if (publication === undefined || !publication.wanted) return;

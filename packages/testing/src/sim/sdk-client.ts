@@ -79,6 +79,9 @@ export class SdkClient implements ModelClient {
     void this.#update(publication);
   }
 
+  /** The SDK publishes again only what changed. */
+  republish(): void {}
+
   unpublish(key: string): void {
     const publication = this.publications.get(key);
     if (publication === undefined || !publication.wanted) return;

@@ -3,6 +3,7 @@ import { DATA_DEFAULTS } from '@sofa-registry/data';
 import { ManualClock, seededRandom } from '@sofa-registry/runtime';
 import { SESSION_DEFAULTS } from '@sofa-registry/session';
 import { ClusterChecks } from './cluster-checks.ts';
+import { DataChecks } from './data-checks.ts';
 import { FaultDriver } from './fault-driver.ts';
 import { SimModel } from './model.ts';
 import { MetaChecks } from './meta-checks.ts';
@@ -10,7 +11,7 @@ import type { ModelClient } from './model-client.ts';
 import { OfficialClient } from './official-client.ts';
 import { type ClientStep, oneOf, type SimPlan, SETTLE_MS } from './plan.ts';
 import { SdkClient } from './sdk-client.ts';
-import { fork, sessionOf, SimCluster } from './sim-cluster.ts';
+import { dataOf, fork, sessionOf, SimCluster } from './sim-cluster.ts';
 import { simDelay } from './sim-clock.ts';
 import { SimHost, type SimWorld } from './sim-host.ts';
 import { SimNetwork } from './sim-network.ts';
@@ -67,6 +68,8 @@ const QUIET_MS = 12_000;
 const QUIET_TRIES_MAX = 8;
 /** What is still on its way at convergence may arrive. */
 const QUIET_FROM_MS = 4000;
+/** Time for what is published again to be told, were it told. */
+const REPUBLISH_MS = 3000;
 const VIOLATIONS_MAX = 20;
 /** Data nodes that were disturbed so recently do not count as safe keepers of copies. */
 const RISK_MS = 20_000;
@@ -85,6 +88,7 @@ export class SimRun {
   readonly model: SimModel;
   readonly checks: ClusterChecks;
   readonly #metaChecks: MetaChecks;
+  readonly #dataChecks: DataChecks;
   readonly faults: FaultDriver;
   readonly violations: Violation[] = [];
   readonly #clock = new ManualClock({ microtaskHops: 16 });
@@ -140,6 +144,11 @@ export class SimRun {
       blocked: (from, to) => this.world.network.blocked(from, to),
       slowed: (from, to) => this.world.network.slowed(from, to),
       count: (invariant) => this.checks.count(invariant),
+    });
+    this.#dataChecks = new DataChecks(this.cluster, {
+      ...this.#judge(),
+      count: (invariant) => this.checks.count(invariant),
+      sessionOfClient: (name) => this.model.clients.get(name)?.client.session ?? '',
     });
     this.faults = new FaultDriver(this.world, this.cluster, {
       clients: () => this.#living(),
@@ -200,7 +209,11 @@ export class SimRun {
       await this.#clock.advance(simDelay(Math.min(TICK_MS, untilMs - this.#clock.monoMs())));
       this.#watchCalm();
       this.model.sample();
-      if (tick % CHECK_EVERY_TICKS === 0) this.checks.check();
+      if (tick % CHECK_EVERY_TICKS === 0) {
+        this.checks.check();
+        this.#metaChecks.sampleCopies();
+        this.#dataChecks.look();
+      }
     }
   }
 
@@ -234,6 +247,33 @@ export class SimRun {
     }
     for (const what of this.#unsettled().filter((line) => !line.includes(' is partial ')))
       this.violated(whichLaw(what), `after it had converged: ${what}`);
+    if (!this.#done()) await this.#republish();
+  }
+
+  /** I13: the same content once more is no news to anybody. */
+  async #republish(): Promise<void> {
+    const before = this.#versions();
+    const pushes = this.model.pushes;
+    for (const client of this.#living()) client.republish();
+    await this.#advance(REPUBLISH_MS);
+    if (this.#done()) return;
+    this.checks.count('I13');
+    if (this.model.pushes !== pushes)
+      this.violated('I13', `${this.model.pushes - pushes} pushes because the same was published again`);
+    for (const [key, version] of this.#versions())
+      if (before.get(key) !== version)
+        this.violated(
+          'I13',
+          `${key} went from version ${before.get(key)} to ${version}, with the same content`,
+        );
+  }
+
+  #versions(): Map<string, number> {
+    const versions = new Map<string, number>();
+    for (const node of this.cluster.up('data'))
+      for (const [dataInfoId, version] of dataOf(node)?.inspect.versions() ?? [])
+        versions.set(`${dataInfoId} at ${node.name}`, version);
+    return versions;
   }
 
   #unsettled(): string[] {
