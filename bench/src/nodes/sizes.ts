@@ -18,7 +18,9 @@ const PAYLOAD = 300;
 const PER_SERVICE = 10;
 const SETTLE_MS = 70_000;
 const POLL_MS = 20;
-const COMPLETE_LIMIT_MS = 60_000;
+const COMPLETE_LIMIT_MS = 120_000;
+/** Silent connections are closed after a while. */
+const BEAT_MS = 15_000;
 
 const MEMORY = fileURLToPath(new URL('../data-memory.ts', import.meta.url));
 const ALLOCATOR = fileURLToPath(new URL('../allocator.ts', import.meta.url));
@@ -34,6 +36,7 @@ export const publishers500k: ClusterScenario = {
       async (cluster) => {
         const session = cluster.node('session-1');
         const connections = await openMany(HOST, session.ports.port, 16);
+        const beats = setInterval(() => connections.forEach((connection) => connection.beat()), BEAT_MS);
         const base = await live(cluster.node('data-2'));
         await spread(connections, PUBLISHERS, (n) => ({
           className: wire.PUBLISHER_REGISTER,
@@ -52,6 +55,7 @@ export const publishers500k: ClusterScenario = {
         const payload = await sum(cluster, 'data-2', 'payload_bytes');
         const beside = (full - base - payload) / PUBLISHERS;
         const seconds = await back(cluster);
+        clearInterval(beats);
         closeAll(connections);
         return [
           {
