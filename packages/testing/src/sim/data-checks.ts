@@ -47,6 +47,9 @@ function sessionLimits(settings: SessionTunables): Readonly<Record<string, numbe
   return { push_in_flight: settings.pushInFlightMax, push_in_flight_bytes: settings.pushInFlightBytesMax };
 }
 
+/** Looks between two looks at gauges. */
+const BOUNDS_LOOKS = 4;
+
 /** The checks. */
 export class DataChecks {
   readonly #cluster: SimCluster;
@@ -54,6 +57,7 @@ export class DataChecks {
   /** Records that exactly one session holds, by registerId, version and stamp. */
   #held = new Map<string, Held>();
   #led = new Map<string, Led>();
+  #looks = 0;
 
   constructor(cluster: SimCluster, world: DataChecksWorld) {
     this.#cluster = cluster;
@@ -62,6 +66,7 @@ export class DataChecks {
 
   /** Looks at everything; call about twice a second. */
   look(): void {
+    this.#looks++;
     const held = this.#sessions();
     const ids = new Set<string>([...held.values()].map(({ dataInfoId }) => dataInfoId));
     const led = new Map<string, Led>();
@@ -209,6 +214,7 @@ export class DataChecks {
 
   /** I18: gauges of buffers against the settings that bound them. */
   #bounded(node: SimNode, metrics: Metrics | undefined): void {
+    if (this.#looks % BOUNDS_LOOKS !== 0) return;
     this.#world.count('I18');
     const { dataSettings, sessionSettings } = this.#cluster.options;
     const limits: Readonly<Record<string, number>> =

@@ -44,7 +44,7 @@ export class EvictionChecks {
   }
 
   /** Compares the leader's members with those of the last look. */
-  look(leader: SimNode): void {
+  look(leader: SimNode, heldBack: boolean): void {
     this.#watchWays();
     const inspect = metaOf(leader)?.inspect;
     if (inspect === undefined) return;
@@ -67,7 +67,7 @@ export class EvictionChecks {
     }
     for (const known of this.#known.values())
       if (known.node?.state === 'stopping' || known.node?.left === known.incarnation) known.leaving = true;
-    this.#late(leader, inspect.leader().warm && !inspect.tableStatus().protectionMode);
+    this.#late(leader, inspect.leader().warm && !heldBack);
     for (const [processId, known] of this.#known) {
       if (present.has(processId)) continue;
       this.#known.delete(processId);

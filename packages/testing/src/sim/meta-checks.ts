@@ -15,6 +15,8 @@ const SLACK_MS = 40;
 const DECIDED_MS = 2500;
 /** A state of a copy that lasts so long has been reported to the leader, ms. */
 const REPORTED_MS = 3000;
+/** Looks between two questions for the leader's status. */
+const STATUS_LOOKS = 8;
 /** Terms remembered. */
 const TERMS_MAX = 64;
 
@@ -45,6 +47,7 @@ export class MetaChecks {
   #newest = 0;
   /** Since when the leader holds evictions back; Infinity while it does not. */
   #protectedMs = Infinity;
+  #looks = 0;
 
   constructor(cluster: SimCluster, world: MetaChecksWorld) {
     this.#cluster = cluster;
@@ -65,9 +68,12 @@ export class MetaChecks {
     for (const node of this.#cluster.nodes.values()) if (node.role !== 'meta') this.#viewOf(node);
     if (leader === null) return;
     this.#newerThanStored(leader);
-    if (metaOf(leader)?.inspect.tableStatus().protectionMode !== true) this.#protectedMs = Infinity;
-    else this.#protectedMs = Math.min(this.#protectedMs, this.#world.nowMs());
-    this.#evictions.look(leader);
+    // The guard decides in ticks, and asking costs.
+    if (this.#looks++ % STATUS_LOOKS === 0) {
+      if (metaOf(leader)?.inspect.tableStatus().protectionMode !== true) this.#protectedMs = Infinity;
+      else this.#protectedMs = Math.min(this.#protectedMs, this.#world.nowMs());
+    }
+    this.#evictions.look(leader, this.#protectedMs !== Infinity);
   }
 
   #oneLeader(): SimNode | null {
