@@ -172,8 +172,10 @@ export class SimModel implements ModelClientEvents {
     state.stopping = false;
     this.#remember(nowMs);
     for (const client of this.clients.values()) {
-      if (client.session !== name || client.lostMs !== Infinity) continue;
+      if (client.session !== name) continue;
+      // Also of who was sent away by a session that stopped: from now on the data nodes alone know.
       client.orphaned = true;
+      if (client.lostMs !== Infinity) continue;
       this.#lost(client, nowMs, graceful ? this.#holds.holdMs : this.#holds.leaseMs, `${name} ended`);
     }
   }
