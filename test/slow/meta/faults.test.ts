@@ -255,6 +255,8 @@ describe.each(CHOSEN as readonly SharedStoreKind[])('metas on %s', (kind) => {
     const { term } = leader();
     const before = await epochs();
     expect(await document(leader().node, 'PUT')).toMatchObject({ status: 200 });
+    // The other metas hear of it by their watch: on MySQL that asks once a second.
+    await sleep(3_000);
     for (const member of store.members) await member.kill();
     const began = performance.now();
     await sleep(STORE_AWAY_MS / 2);
