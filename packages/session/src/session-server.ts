@@ -326,7 +326,10 @@ export class SessionServer {
   /** Clients that ask right after the start must find this session: an official one that finds none comes back after 5 s. */
   #noteListed(): void {
     const own = this.#processId;
-    this.#listed ||= this.inspect.sessions().some(({ processId }) => processId === own);
+    // An operator may have drained its address before the restart: then clients shall not find it.
+    this.#listed ||=
+      this.inspect.sessions().some(({ processId }) => processId === own) ||
+      this.#meta.view.docs.get('operator/draining')?.value.includes(JSON.stringify(this.#address)) === true;
   }
 
   /** Pushing is allowed again: everybody who is behind is pushed to at once (F213). */
