@@ -7,10 +7,12 @@ import { DEFAULT_DATA_CENTER, slotOf } from '@sofa-registry/model';
 import { SESSION_DEFAULTS, type SessionTunables } from '@sofa-registry/session';
 import type { ChecksWorld } from './cluster-checks.ts';
 import { dataOf, sessionOf, type SimCluster, type SimNode } from './sim-cluster.ts';
+import type { Ways } from './ways.ts';
 
 /** What the checks need beside {@link ChecksWorld}. */
 export interface DataChecksWorld extends ChecksWorld {
   count(invariant: string): void;
+  readonly ways: Ways;
   /** Session that a client is connected to, as it sees it; '' if to none or if it is gone. */
   sessionOfClient(client: string): string;
 }
@@ -150,7 +152,10 @@ export class DataChecks {
     }
   }
 
-  /** I5: a slot that has just begun to answer has what listed sessions held before it was gained. */
+  /**
+   * I5: a slot that has just begun to answer has what listed sessions held before it was gained. A complete copy answers at once;
+   * what a session that is cut off could tell nobody yet is in no copy.
+   */
   #replayed(
     node: SimNode,
     slot: number,
@@ -163,6 +168,7 @@ export class DataChecks {
       if (slotOf(record.dataInfoId, this.#cluster.options.slotCount) !== slot) continue;
       if (!record.present || !listed.has(record.processId)) continue;
       if (record.sinceMs > led.sinceMs - BEFORE_MS) continue;
+      if (!this.#world.ways.sound(record.session, node, this.#world.nowMs())) continue;
       const registerId = key.slice(0, key.indexOf(' '));
       if (!led.records.has(registerId))
         this.#world.violated(

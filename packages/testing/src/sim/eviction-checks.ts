@@ -5,9 +5,7 @@
 import type { MetaTunables } from '@sofa-registry/meta';
 import type { MetaChecksWorld } from './meta-checks.ts';
 import { metaOf, type SimCluster, type SimNode } from './sim-cluster.ts';
-
-/** Peers answer for what they have heard within peerHeardMs; ways that were sound for so long leave no doubt, ms. */
-const SOUND_MS = 8000;
+import { SOUND_MS } from './ways.ts';
 
 /** What the last beat, a pause of the leader and its ticks may add to a lease, ms. */
 const LATE_MS = 4000;
@@ -34,8 +32,6 @@ export class EvictionChecks {
   #ofMs = 0;
   /** When this leader last could not evict whoever it wanted to, or began. */
   #freeMs = 0;
-  /** When two nodes last could not hear each other well, by `a>b`. */
-  readonly #unsoundMs = new Map<string, number>();
 
   constructor(cluster: SimCluster, world: MetaChecksWorld, settings: MetaTunables) {
     this.#cluster = cluster;
@@ -45,7 +41,6 @@ export class EvictionChecks {
 
   /** Compares the leader's members with those of the last look. */
   look(leader: SimNode, heldBack: boolean): void {
-    this.#watchWays();
     const inspect = metaOf(leader)?.inspect;
     if (inspect === undefined) return;
     const members = inspect.members('data');
@@ -98,7 +93,7 @@ export class EvictionChecks {
     let sessions = 0;
     for (const peer of this.#cluster.nodes.values()) {
       if (peer === leader || peer.state === 'down') continue;
-      if (peer.state !== 'up' || !this.#sound(peer, leader, nowMs)) return false;
+      if (peer.state !== 'up' || !this.#world.ways.sound(peer, leader, nowMs)) return false;
       if (peer.role === 'session') sessions++;
     }
     return sessions > 0;
@@ -137,45 +132,18 @@ export class EvictionChecks {
       );
   }
 
-  /** True if somebody can be asked, and everybody who can hears the node. */
+  /**
+   * True if somebody can be asked, and everybody who can hears the node. That takes a session: each has a link to every data node,
+   * while a data node has one only to those it shares slots with.
+   */
   #heard(leader: SimNode, node: SimNode, nowMs: number): boolean {
     let asked = 0;
     for (const peer of this.#cluster.nodes.values()) {
       if (peer === node || peer.role === 'meta' || peer.state === 'down') continue;
-      if (!this.#sound(peer, leader, nowMs)) continue;
-      if (!this.#sound(peer, node, nowMs)) return false;
-      asked++;
+      if (!this.#world.ways.sound(peer, leader, nowMs)) continue;
+      if (!this.#world.ways.sound(peer, node, nowMs)) return false;
+      if (peer.role === 'session') asked++;
     }
     return asked > 0;
   }
-
-  #sound(a: SimNode, b: SimNode, nowMs: number): boolean {
-    const sinceMs = Math.max(
-      this.#unsoundMs.get(pair(a, b)) ?? -Infinity,
-      a.startedMs,
-      b.startedMs,
-      a.downMs,
-      b.downMs,
-    );
-    return nowMs - sinceMs >= SOUND_MS;
-  }
-
-  #watchWays(): void {
-    const nodes = [...this.#cluster.nodes.values()];
-    const nowMs = this.#world.nowMs();
-    for (let i = 0; i < nodes.length; i++) {
-      for (let j = 0; j < i; j++) {
-        const a = nodes[i].name;
-        const b = nodes[j].name;
-        const stopped = nodes[i].host?.clock.paused !== false || nodes[j].host?.clock.paused !== false;
-        const cut = this.#world.blocked(a, b) || this.#world.blocked(b, a);
-        if (stopped || cut || this.#world.slowed(a, b) || this.#world.slowed(b, a))
-          this.#unsoundMs.set(pair(nodes[i], nodes[j]), nowMs);
-      }
-    }
-  }
-}
-
-function pair(a: SimNode, b: SimNode): string {
-  return a.name < b.name ? `${a.name}>${b.name}` : `${b.name}>${a.name}`;
 }

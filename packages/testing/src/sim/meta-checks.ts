@@ -8,6 +8,7 @@ import type { ChecksWorld } from './cluster-checks.ts';
 import { EvictionChecks } from './eviction-checks.ts';
 import { dataOf, metaOf, type SimCluster, type SimNode } from './sim-cluster.ts';
 import { type StoredTableView, watchLock, watchStoredTable } from './stored-table.ts';
+import type { Ways } from './ways.ts';
 
 /** Latency of the store, and of a look. */
 const SLACK_MS = 40;
@@ -24,8 +25,7 @@ const TERMS_MAX = 64;
 export interface MetaChecksWorld extends ChecksWorld {
   /** True while a table may be published that is not stored: the store does not answer in time, or did not until a moment ago. */
   storeExcused(): boolean;
-  blocked(from: string, to: string): boolean;
-  slowed(from: string, to: string): boolean;
+  readonly ways: Ways;
   count(invariant: string): void;
 }
 

@@ -17,6 +17,7 @@ import { SimHost, type SimWorld } from './sim-host.ts';
 import { SimNetwork } from './sim-network.ts';
 import type { SimTierSettings } from './sim-tiers.ts';
 import { Trace } from './trace.ts';
+import { Ways } from './ways.ts';
 
 /** A broken invariant. */
 export interface Violation {
@@ -87,6 +88,7 @@ export class SimRun {
   readonly cluster: SimCluster;
   readonly model: SimModel;
   readonly checks: ClusterChecks;
+  readonly #ways: Ways;
   readonly #metaChecks: MetaChecks;
   readonly #dataChecks: DataChecks;
   readonly faults: FaultDriver;
@@ -138,15 +140,19 @@ export class SimRun {
     );
     this.model = this.#makeModel(settings);
     this.checks = new ClusterChecks(this.cluster, this.#judge());
+    this.#ways = new Ways(this.cluster, {
+      blocked: (from, to) => this.world.network.blocked(from, to),
+      slowed: (from, to) => this.world.network.slowed(from, to),
+    });
     this.#metaChecks = new MetaChecks(this.cluster, {
       ...this.#judge(),
       storeExcused: () => this.faults.storeTroubledMs > this.#clock.monoMs() - STORE_TROUBLE_MS,
-      blocked: (from, to) => this.world.network.blocked(from, to),
-      slowed: (from, to) => this.world.network.slowed(from, to),
+      ways: this.#ways,
       count: (invariant) => this.checks.count(invariant),
     });
     this.#dataChecks = new DataChecks(this.cluster, {
       ...this.#judge(),
+      ways: this.#ways,
       count: (invariant) => this.checks.count(invariant),
       sessionOfClient: (name) => this.model.clients.get(name)?.client.session ?? '',
     });
@@ -197,6 +203,7 @@ export class SimRun {
     this.#clock.setTimer(TABLES_MS, () => {
       if (this.#done()) return;
       this.checks.checkTables();
+      this.#ways.watch(this.#clock.monoMs());
       this.#metaChecks.look();
       this.#watchTables();
     });
