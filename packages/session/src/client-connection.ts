@@ -41,9 +41,12 @@ export class ClientConnection {
   closed = false;
   /** Monotonic ms when it was opened, or last asked to leave. */
   sinceMs: number;
+  /** Connections are numbered as they are opened. */
+  readonly ordinal: number;
 
-  constructor(channel: BoltChannel<ClientConnection>, nowMs: number) {
+  constructor(channel: BoltChannel<ClientConnection>, nowMs: number, ordinal: number) {
     this.channel = channel;
+    this.ordinal = ordinal;
     // Whole ms: a fraction would cost an object.
     this.sinceMs = Math.floor(nowMs);
     this.address = channel.remoteAddress;

@@ -44,6 +44,7 @@ export class ClientDoor implements BoltHandler<ClientConnection> {
   /** Open connections by `ip:port`. */
   readonly connections = new Map<string, ClientConnection>();
   readonly #clock: Clock;
+  #opened = 0;
   readonly #settings: SessionTunables;
   readonly #metrics: SessionMetrics;
   readonly #events: ClientDoorEvents;
@@ -77,7 +78,7 @@ export class ClientDoor implements BoltHandler<ClientConnection> {
   /** A connection to the client port. */
   accept(connection: Connection): void {
     const channel = new BoltChannel<ClientConnection>(connection, this.#options);
-    const client = new ClientConnection(channel, this.#clock.monoMs());
+    const client = new ClientConnection(channel, this.#clock.monoMs(), ++this.#opened);
     channel.userData = client;
     if (!this.#open || this.connections.size >= this.#settings.connectionsMax) {
       if (this.#open) this.#metrics.refused.connections.value++;

@@ -19,7 +19,7 @@ function registrationMetrics(set: MetricSet) {
   const unregistered = set.counterVec('unregistrations_total', 'Unregistrations accepted', ['kind'], 'F251');
   const older = set.counterVec(
     'older_total',
-    'Registrations acknowledged without effect: a newer one is held',
+    'Registrations acknowledged without effect: a newer one is held, or the same by a newer connection',
     ['kind'],
   );
   return {

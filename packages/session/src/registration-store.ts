@@ -42,6 +42,23 @@ export function isNewer(held: Versioned | undefined, version: number, stamp: num
   return held === undefined || compareRegisterVersion(held.version, held.stamp, version, stamp) < 0;
 }
 
+/**
+ * True if an older connection repeats what a newer one, which is still open, has said already. Both sockets were filled before we
+ * came to read them, or the network held one back: the client is behind the newer one, and would lose what the older one took over
+ * with its close.
+ */
+export function isLate(
+  owner: ClientConnection | null | undefined,
+  held: { readonly version: number; readonly clientTimestamp: number } | undefined,
+  connection: ClientConnection,
+  version: number,
+  clientTimestamp: number,
+): boolean {
+  if (held === undefined || owner === null || owner === undefined || owner === connection) return false;
+  if (connection.ordinal > owner.ordinal || owner.closed) return false;
+  return version === held.version && clientTimestamp <= held.clientTimestamp;
+}
+
 /** All registrations of one session. */
 export class RegistrationStore {
   readonly services = new Map<string, ServiceEntry>();

@@ -19,7 +19,7 @@ import { chooseEncoding, type Compressor } from './push/compressor.ts';
 import type { ConfigPush } from './push/config-push.ts';
 import type { PushEngine } from './push/push-engine.ts';
 import { attachTarget, detachTarget, PushTarget } from './push/push-target.ts';
-import { isNewer, type RegistrationStore } from './registration-store.ts';
+import { isLate, isNewer, type RegistrationStore } from './registration-store.ts';
 import type { SessionPublisher, SessionSubscriber } from './registrations.ts';
 import type { ServiceEntry } from './service-entry.ts';
 import type { SessionTunables } from './settings.ts';
@@ -104,7 +104,10 @@ export class SessionRegistry {
     const { metrics, store, stamps, forwarder } = this.#parts;
     const version = Number(message.version ?? 0);
     const stamp = stamps.next();
-    if (!isNewer(held, version, stamp)) {
+    if (
+      !isNewer(held, version, stamp) ||
+      isLate(held?.connection, held, connection, version, Number(message.timestamp))
+    ) {
       metrics.older.publisher.value++;
       return null;
     }
@@ -169,6 +172,10 @@ export class SessionRegistry {
       if (held !== undefined) this.#dropSubscriber(held);
       store.release(service);
       metrics.unregistered.subscriber.value++;
+      return null;
+    }
+    if (isLate(held?.target.connection, held, connection, version, Number(message.timestamp))) {
+      metrics.older.subscriber.value++;
       return null;
     }
     const refused =
@@ -272,6 +279,10 @@ export class SessionRegistry {
       if (held !== undefined) store.removeWatcher(held);
       store.release(service);
       metrics.unregistered.watcher.value++;
+      return null;
+    }
+    if (isLate(held?.connection, held, connection, version, Number(message.timestamp))) {
+      metrics.older.watcher.value++;
       return null;
     }
     const refused =

@@ -208,6 +208,34 @@ describe('registrations', () => {
     expect(fresh.list('s1')).toEqual(['x']);
   });
 
+  it('leaves a registerId with the newer of two connections when the older repeats itself late; a newer registration moves it', async () => {
+    cluster = await TestCluster.start();
+    const old = await cluster.client();
+    const fresh = await cluster.client();
+    const register = async (client: TestClient, timestamp: number) => {
+      const wanted = { dataId: 's', timestamp };
+      expect((await cluster.run(client.publish({ ...wanted, registId: 'p' }, ['x']))).success).toBe(true);
+      expect((await cluster.run(client.subscribe({ ...wanted, registId: 's1' }))).success).toBe(true);
+    };
+    await register(fresh, 5000);
+    await register(old, 5000);
+    expect(cluster.metric('older_total', 'publisher')).toBe(1);
+    old.channel.destroy('gone');
+    await cluster.clock.advance(5000);
+    expect(cluster.data[0].live(idOf('s'))).toEqual(['p']);
+    await cluster.run((await cluster.client()).publish({ dataId: 's', registId: 'p2' }, ['y']));
+    expect(fresh.list('s1')).toEqual(['x', 'y']);
+
+    const between = await cluster.client();
+    const last = await cluster.client();
+    await register(last, 5000);
+    await register(between, 5001);
+    last.channel.destroy('gone');
+    await cluster.clock.advance(5000);
+    expect(cluster.data[0].live(idOf('s'))).toEqual(['p', 'p2']);
+    expect(between.list('s1')).toEqual(['x', 'y']);
+  });
+
   it('answers every registration over a limit, truthfully, and counts it', async () => {
     cluster = await TestCluster.start({
       registrationsPerConnectionMax: 2,

@@ -31,8 +31,8 @@ interface Held {
 interface Led {
   readonly sinceMs: number;
   readonly settled: boolean;
-  /** Records it has, as `registerId`. */
-  readonly records: ReadonlySet<string>;
+  /** Owners of the records it has, by `registerId`. */
+  readonly records: ReadonlyMap<string, string>;
 }
 
 /** A record that its session has had for so long before a slot was gained was replayed, ms. */
@@ -121,7 +121,7 @@ export class DataChecks {
     this.#foreign(node, view.members);
     const listed = new Set(view.members.map(({ processId }) => processId));
     const slots = new Map(data.inspect.slots().map((slot) => [slot.slot, slot] as const));
-    const records = new Map<number, Set<string>>();
+    const records = new Map<number, Map<string, string>>();
     for (const dataInfoId of ids) {
       const slot = slotOf(dataInfoId, slotCount);
       const datum = data.inspect.datum(dataInfoId);
@@ -129,9 +129,9 @@ export class DataChecks {
       if (datum !== null && !slots.has(slot))
         this.#world.violated('I14', `${node.name} has no role for slot ${slot} and can read ${dataInfoId}`);
       for (const { registerId, owner } of datum?.publishers ?? []) {
-        let set = records.get(slot);
-        if (set === undefined) records.set(slot, (set = new Set()));
-        set.add(registerId);
+        let owners = records.get(slot);
+        if (owners === undefined) records.set(slot, (owners = new Map()));
+        owners.set(registerId, owner);
         if (!this.#ours(owner)) this.#world.violated('I19', `${node.name} holds a record of ${owner}`);
       }
     }
@@ -143,7 +143,7 @@ export class DataChecks {
       const now = {
         sinceMs: before?.sinceMs ?? this.#world.nowMs(),
         settled,
-        records: records.get(slot.slot) ?? new Set<string>(),
+        records: records.get(slot.slot) ?? new Map<string, string>(),
       };
       led.set(key, now);
       if (!settled) continue;
@@ -178,7 +178,7 @@ export class DataChecks {
     }
   }
 
-  /** I12: what a listed session holds, for a client that is connected to it alone, stays. */
+  /** I12: what a listed session holds and has sent, for a client that is connected to it alone, stays. */
   #kept(
     node: SimNode,
     slot: number,
@@ -194,7 +194,7 @@ export class DataChecks {
       if (!record.present || earlier?.present !== true || earlier.session !== record.session) continue;
       if (!listed.has(record.processId)) continue;
       const registerId = key.slice(0, key.indexOf(' '));
-      if (before.records.has(registerId) && !now.records.has(registerId))
+      if (before.records.get(registerId) === record.processId && !now.records.has(registerId))
         this.#world.violated(
           'I12',
           `slot ${slot} at ${node.name}: ${registerId.slice(0, 8)} is gone, though ${record.session.name} and its client hold it`,
