@@ -3,7 +3,7 @@
  *
  *   npm run sim -- --seed 7 [--level none|single|combo|meta] [--trace] [--no-shrink]
  *   npm run sim -- --runs 200 [--from 1] [--minutes 4] [--workers 2] [--level ...]
- *   npm run sim -- --runs 100000 --minutes 2.5 --from $(date +%s) --tolerate 0.01     a fresh batch, as continuous integration runs it
+ *   npm run sim -- --runs 100000 --minutes 2 --from $(date +%s) --tolerate 0.01     a fresh batch, as continuous integration runs it
  *   npm run sim -- --big [--seed 1]            ten minutes, 3 metas, 5 data nodes, 4 sessions, 200 clients
  *   ... --size data=1,sessions=2               fixes parts of the size that the seed would draw
  */
