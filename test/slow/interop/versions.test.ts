@@ -24,6 +24,18 @@ describe.skipIf(MISSING !== null)('official Java clients of several versions', (
     await registry?.stop();
   });
 
+  /** What the registry and the session know, for a failure. */
+  async function known(error: Error): Promise<never> {
+    const id = encodeURIComponent(`mixed#@#DEFAULT_INSTANCE_ID#@#${GROUP}`);
+    const lists = ['pub', 'sub'].map(async (kind) => {
+      const url = `http://127.0.0.1:${registry.httpPort}/digest/${kind}/data/query?dataInfoId=${id}`;
+      return (await fetch(url)).text();
+    });
+    throw new Error([error.message, ...(await Promise.all(lists)), registry.output].join('\n'), {
+      cause: error,
+    });
+  }
+
   test('each publishes, all see all, and the killed one leaves', async () => {
     for (const [version, driver] of drivers) {
       await driver.publish('c', 'p', 'mixed', GROUP, [version]);
@@ -32,7 +44,7 @@ describe.skipIf(MISSING !== null)('official Java clients of several versions', (
     }
     const all = CLIENT_VERSIONS.toSorted();
     for (const driver of drivers.values()) {
-      const seen = await driver.sees('s', (data) => valuesOf(data).length === all.length);
+      const seen = await driver.sees('s', (data) => valuesOf(data).length === all.length).catch(known);
       expect(valuesOf(seen)).toEqual(all);
       expect(await driver.seesConfig('conf')).toEqual([{ value: null }]);
     }
