@@ -100,3 +100,11 @@ export function parseValue(value: string): { key: string; revision: number } | n
   const revision = Number(value.slice(at + 1));
   return at > 0 && Number.isInteger(revision) ? { key: value.slice(0, at), revision } : null;
 }
+
+/** A view in one line, without its order. */
+export function viewText(view: ModelView): string {
+  const zones = [...view.zones]
+    .filter(([, values]) => values.length > 0)
+    .map(([zone, values]) => `${zone}: ${[...values].sort().join(' ')}`);
+  return `[${zones.sort().join('; ')}]`;
+}

@@ -13,96 +13,34 @@ import {
   type Timer,
 } from '@sofa-registry/runtime';
 import {
-  type BaseRegister,
   BoltStatus,
-  CODEC_HESSIAN,
-  CODEC_PROTOBUF,
   decodeReceivedData,
   decodeReceivedDataPb,
   decodeRegisterResponse,
   decodeRegisterResponsePb,
-  encodePublisherRegister,
-  encodePublisherRegisterPb,
   encodeResult,
   encodeResultPb,
-  encodeSubscriberRegister,
-  encodeSubscriberRegisterPb,
   type Frame,
-  NO_BOXES,
-  packBoxes,
-  PUBLISHER_REGISTER,
-  PUBLISHER_REGISTER_PB,
   RECEIVED_DATA,
   RECEIVED_DATA_PB,
   type ReceivedData,
   RESULT,
   RESULT_PB,
-  SUBSCRIBER_REGISTER,
-  SUBSCRIBER_REGISTER_PB,
   unpackBoxes,
 } from '@sofa-registry/wire';
+import type { ModelClient, ModelClientEvents } from './model-client.ts';
 import {
-  type ModelClient,
-  type ModelClientEvents,
-  type ModelPublication,
-  type ModelSubscription,
-  type ModelView,
-  valueOf,
-} from './model-client.ts';
+  OfficialPublication,
+  OfficialSubscription,
+  registerRequest,
+  type Registration,
+} from './official-registration.ts';
 import type { SimHost } from './sim-host.ts';
 
 const INVOKE_TIMEOUT_MS = 1000;
 const RECHECK_MS = 500;
 const CONNECT_TIMEOUT_MS = 3000;
 const HEARTBEAT_MS = 15_000;
-const GROUP = 'DEFAULT_GROUP';
-const INSTANCE = 'DEFAULT_INSTANCE_ID';
-
-/** One registration towards the session. */
-interface Registration {
-  readonly registId: string;
-  readonly publication: OfficialPublication | null;
-  readonly subscription: OfficialSubscription | null;
-  version: number;
-  ackedVersion: number;
-  timestamp: number;
-  /** The request that is under way; 0 = none. */
-  sending: boolean;
-}
-
-class OfficialPublication implements ModelPublication {
-  readonly key: string;
-  readonly service: string;
-  readonly zone: string;
-  revision = 1;
-  wanted = true;
-  registration!: Registration;
-
-  constructor(key: string, service: string, zone: string) {
-    this.key = key;
-    this.service = service;
-    this.zone = zone;
-  }
-
-  acked(): boolean {
-    return this.registration.ackedVersion === this.registration.version;
-  }
-}
-
-class OfficialSubscription implements ModelSubscription {
-  readonly key: string;
-  readonly service: string;
-  readonly scope: Scope;
-  view: ModelView | null = null;
-  wanted = true;
-  registration!: Registration;
-
-  constructor(key: string, service: string, scope: Scope) {
-    this.key = key;
-    this.service = service;
-    this.scope = scope;
-  }
-}
 
 interface Attempt {
   readonly channel: BoltChannel;
@@ -334,55 +272,14 @@ export class OfficialClient implements ModelClient, ReplyHandler<Attempt>, BoltH
   #send(registration: Registration): void {
     const channel = this.#channel;
     if (channel === null || registration.sending) return;
-    const { publication, subscription, version } = registration;
-    const pb = this.#pb;
-    const base = this.#base(registration);
-    let className: string;
-    let content: Buffer;
-    if (publication !== null) {
-      const dataBoxes = publication.wanted ? packBoxes([valueOf(publication)]) : NO_BOXES;
-      const message = { ...base, dataBoxes };
-      className = pb ? PUBLISHER_REGISTER_PB : PUBLISHER_REGISTER;
-      content = pb ? encodePublisherRegisterPb(message) : encodePublisherRegister(message);
-    } else {
-      const message = {
-        ...base,
-        scope: subscription?.scope ?? null,
-        acceptEncoding: pb ? '' : null,
-        acceptMulti: false,
-      };
-      className = pb ? SUBSCRIBER_REGISTER_PB : SUBSCRIBER_REGISTER;
-      content = pb ? encodeSubscriberRegisterPb(message) : encodeSubscriberRegister(message);
-    }
+    const { name, zone } = this;
+    const { className, codec, content } = registerRequest({ name, zone, pb: this.#pb }, registration);
     registration.sending = true;
-    channel.request(className, pb ? CODEC_PROTOBUF : CODEC_HESSIAN, content, INVOKE_TIMEOUT_MS, this, {
+    channel.request(className, codec, content, INVOKE_TIMEOUT_MS, this, {
       channel,
       registration,
-      version,
+      version: registration.version,
     });
-  }
-
-  #base(registration: Registration): BaseRegister {
-    const { publication, subscription, registId, version, timestamp } = registration;
-    const service = publication?.service ?? subscription?.service ?? '';
-    const wanted = publication?.wanted ?? subscription?.wanted ?? false;
-    return {
-      instanceId: INSTANCE,
-      zone: this.zone,
-      appName: 'sim',
-      dataId: service,
-      group: GROUP,
-      processId: this.name,
-      registId,
-      clientId: registId,
-      dataInfoId: `${service}#@#${INSTANCE}#@#${GROUP}`,
-      ip: this.name,
-      port: 0,
-      eventType: wanted ? 'REGISTER' : 'UNREGISTER',
-      version,
-      timestamp,
-      attributes: null,
-    };
   }
 
   #received(data: ReceivedData): boolean {

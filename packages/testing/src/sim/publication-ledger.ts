@@ -3,6 +3,18 @@
  * owner was away for longer than the documented holds. Everything else is a lie by fault (I6).
  */
 
+import type { ModelClient, ModelPublication } from './model-client.ts';
+
+/** A publication and what is known of it. */
+export interface Publisher {
+  readonly client: ModelClient;
+  readonly publication: ModelPublication;
+  readonly presence: Presence;
+}
+
+/** Publications by their key. */
+export type Publishers = Map<string, Publisher>;
+
 /** Past spans kept per publication; older ones are merged into one. */
 const SPANS_MAX = 32;
 
