@@ -99,7 +99,7 @@ export class SimRun {
     const { settings } = options;
     this.cluster = this.#makeCluster(settings);
     this.#excuses = new Excuses(this.world, this.cluster, {
-      storeSoundMs: () => this.faults.storeSoundMs,
+      storeSoundMs: () => this.faults.store.soundMs,
       slowMs: (client) => this.faults.slowMs.get(client),
       clientPaused: (client) => this.model.clients.get(client)?.client.host.clock.paused === true,
       violated: (invariant, detail) => this.violated(invariant, detail),
@@ -113,7 +113,7 @@ export class SimRun {
     });
     this.#metaChecks = new MetaChecks(this.cluster, {
       ...this.#judge(),
-      storeExcused: () => this.faults.storeTroubledMs > this.#clock.monoMs() - STORE_TROUBLE_MS,
+      storeExcused: () => this.faults.store.troubledMs > this.#clock.monoMs() - STORE_TROUBLE_MS,
       ways: this.#ways,
       count: (invariant) => this.checks.count(invariant),
     });
