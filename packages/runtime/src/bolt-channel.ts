@@ -45,7 +45,7 @@ export class BoltChannel<T = unknown> implements PendingOwner, WatchedChannel, F
   #pending: PendingTable | null = null;
   #proto: BoltProto;
   #ver1: number;
-  #learn: boolean;
+  #heard = false;
   #closeKind: CloseKind = 'peer';
   #pausedFull = false;
 
@@ -61,7 +61,6 @@ export class BoltChannel<T = unknown> implements PendingOwner, WatchedChannel, F
     this.#receiver = new FrameReceiver(this, context.limits);
     this.#proto = options.proto ?? 1;
     this.#ver1 = options.ver1 ?? 1;
-    this.#learn = options.proto === undefined;
     this.#watch = context.watch === null ? null : new ChannelWatch(this, context.watch);
     context.metrics.opened.value++;
     connection.attach(this.#receiver);
@@ -230,10 +229,13 @@ export class BoltChannel<T = unknown> implements PendingOwner, WatchedChannel, F
   received(frame: Frame): void {
     const { metrics, handler } = this.#context;
     metrics.framesReceived.value++;
-    if (this.#learn) {
-      this.#learn = false;
-      this.#proto = frame.proto;
-      this.#ver1 = frame.ver1;
+    if (!this.#heard) {
+      this.#heard = true;
+      if (this.#context.learnsProto) {
+        this.#proto = frame.proto;
+        this.#ver1 = frame.ver1;
+      }
+      handler.heard?.(this);
     }
     if (frame.type === FRAME_RESPONSE) {
       if (frame.cmdCode !== CMD_HEARTBEAT) this.#replied(frame);

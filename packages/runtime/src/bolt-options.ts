@@ -20,6 +20,8 @@ export interface BoltHandler<T = unknown> {
    * `crashed`, the peer gets status 0x0002 (wire 1.4) and the channel goes on.
    */
   request(channel: BoltChannel<T>, frame: Frame): void;
+  /** The first whole frame of the peer has arrived, of whatever kind; called before it is handled. Must not throw. */
+  heard?(channel: BoltChannel<T>): void;
   /** The channel is gone. Called exactly once, after all its requests have failed; never from inside an own call. */
   closed(channel: BoltChannel<T>, reason: string): void;
   /** After `bufferedBytes` was above the high-water mark: it is low again. */

@@ -18,6 +18,8 @@ export interface ChannelContext<T> {
   readonly limits: BoltLimits;
   readonly pendingMax: number;
   readonly pauseWhenFull: boolean;
+  /** The first frame of the peer tells the protocol. */
+  readonly learnsProto: boolean;
   readonly metrics: BoltMetrics;
   /** Wheel of the request time-outs. */
   readonly requests: ClockWheel;
@@ -51,6 +53,7 @@ function build<T>(options: BoltChannelOptions<T>): ChannelContext<T> {
     limits: boltLimits(options.limits),
     pendingMax: options.pendingMax ?? PENDING_MAX,
     pauseWhenFull: options.pauseWhenFull ?? false,
+    learnsProto: options.proto === undefined,
     metrics: options.metrics ?? BOLT_METRICS,
     requests: wheels.requests,
     watch: watched ? { idleCloseMs, heartbeatMs, heartbeatMissesMax, clock, wheel: wheels.channels } : null,

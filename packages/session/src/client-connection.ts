@@ -22,6 +22,8 @@ export class ClientConnection {
   readonly host: string;
   /** A SubscriberRegisterPb was seen: every push is protobuf from then on (wire 2.2). */
   pb = false;
+  /** True once a whole frame has come: who says nothing (the health check of a load balancer) is no client. */
+  spoke = false;
   /** Set by sr.ClientHello. */
   sdk: SdkHello | null = null;
   /** Publishers this connection owns. */

@@ -51,6 +51,7 @@ export class ClientDoor implements BoltHandler<ClientConnection> {
   readonly #options: BoltChannelOptions<ClientConnection>;
   readonly #sdk = new Set<ClientConnection>();
   #open = false;
+  #spoken = 0;
 
   constructor(clock: Clock, settings: SessionTunables, metrics: SessionMetrics, events: ClientDoorEvents) {
     this.#clock = clock;
@@ -68,6 +69,11 @@ export class ClientDoor implements BoltHandler<ClientConnection> {
   /** SDK connections. */
   get sdkConnections(): ReadonlySet<ClientConnection> {
     return this.#sdk;
+  }
+
+  /** Open connections that have said something. */
+  get spoken(): number {
+    return this.#spoken;
   }
 
   /** Lets clients in, or not any more. */
@@ -89,6 +95,11 @@ export class ClientDoor implements BoltHandler<ClientConnection> {
     this.connections.set(client.address, client);
   }
 
+  heard(channel: BoltChannel<ClientConnection>): void {
+    channel.userData.spoke = true;
+    this.#spoken++;
+  }
+
   request(channel: BoltChannel<ClientConnection>, frame: Frame): void {
     this.#events.request(channel.userData, frame);
   }
@@ -99,6 +110,7 @@ export class ClientDoor implements BoltHandler<ClientConnection> {
     // Refused at the door: nobody knows it.
     if (this.connections.get(client.address) !== client) return;
     this.connections.delete(client.address);
+    if (client.spoke) this.#spoken--;
     this.#events.closed(client, reason);
   }
 

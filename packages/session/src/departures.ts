@@ -69,7 +69,7 @@ export class Departures {
 
   /**
    * A client connection closed.
-   * @param open connections that are still open
+   * @param open connections that are still open and have said something
    * @param fault true if every close counts as ours now (everything restarts)
    * @returns true if a mass close was recognised just now
    */

@@ -338,12 +338,12 @@ export class SessionServer {
   }
 
   #clientClosed(connection: ClientConnection): void {
-    const { saidGoodbye } = connection;
+    const { saidGoodbye, spoke } = connection;
     const publishers = this.#registry.connectionClosed(connection);
     // While we stop, closes are our doing: data nodes keep the publishers until they are registered elsewhere or the lease ends.
     const sentAway = this.#balancer.takeLeft(connection);
-    if (this.#phase !== 'serving') return;
-    const open = this.#door.connections.size;
+    if (this.#phase !== 'serving' || !spoke) return;
+    const open = this.#door.spoken;
     if (saidGoodbye) this.#departures.left(open);
     else if (sentAway) this.#departures.sentAway(connection.address, publishers);
     else this.#departures.closed(connection.address, open, this.#gate.closed, publishers);

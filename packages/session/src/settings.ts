@@ -246,7 +246,7 @@ export const SESSION_SETTINGS = Object.freeze({
     0,
     1,
     'share',
-    'Share of the connections that closes within massCloseWindowMs to count as a fault of ours.',
+    'Share of the connections (that ever said something) that closes within massCloseWindowMs to count as a fault of ours.',
     'design 5',
   ),
   massCloseMin: setting(

@@ -121,10 +121,37 @@ describe('a client goes away', () => {
     const consumer = await cluster.client();
     await cluster.run(consumer.subscribe({ dataId: 's', registId: 's1' }));
     await cluster.clock.advance(1000);
-    for (let i = 0; i < 20; i++) (await cluster.client()).channel.destroy('lost');
+    for (let i = 0; i < 20; i++) {
+      const client = await cluster.client();
+      client.channel.sendHeartbeat();
+      await cluster.clock.advance(1);
+      client.channel.destroy('lost');
+    }
     provider.channel.destroy('lost');
     await cluster.clock.advance(5000);
     expect(consumer.list('s1')).toEqual(['v0']);
+  });
+
+  it('right after many connections that never said anything: those were health checks, and it leaves after the grace', async () => {
+    cluster = await TestCluster.start();
+    const [provider] = await providers(1);
+    const consumer = await cluster.client();
+    await cluster.run(consumer.subscribe({ dataId: 's', registId: 's1' }));
+    for (let i = 0; i < 20; i++) (await cluster.client()).channel.destroy('checked');
+    provider.channel.destroy('killed');
+    await cluster.clock.advance(550);
+    expect(consumer.list('s1')).toEqual([]);
+    expect(cluster.metric('mass_close_total')).toBe(0);
+  });
+
+  it('with all others, while silent connections stay open: sockets are being lost, and it stays listed', async () => {
+    cluster = await TestCluster.start();
+    const clients = await providers(3);
+    for (let i = 0; i < 20; i++) await cluster.client();
+    for (const client of clients) client.channel.destroy('lost');
+    await cluster.clock.advance(5000);
+    expect(cluster.data[0].live(idOf('s'))).toHaveLength(3);
+    expect(cluster.metric('mass_close_total')).toBe(1);
   });
 
   it('with many others for good: subscribers are told within the hold', async () => {
