@@ -21,8 +21,8 @@ import {
 } from '@sofa-registry/wire';
 import type { Routing } from './data/routing.ts';
 import type { SessionMetrics } from './metrics.ts';
-import type { RegistrationStore } from './registration-store.ts';
-import type { SessionPublisher } from './registrations.ts';
+import type { RegistrationStore } from './registry/registration-store.ts';
+import type { SessionPublisher } from './registry/registrations.ts';
 import type { SessionTunables } from './settings.ts';
 
 /** Wait before a leader that does not serve a slot yet is compared with again. */

@@ -1,7 +1,7 @@
 /** What a session keeps per client connection. Hot path: plain fields, sets made only when needed. */
 import type { BoltChannel } from '@sofa-registry/runtime';
 import type { PushTarget, TargetSet } from './push/push-target.ts';
-import type { SessionPublisher, SessionWatcher } from './registrations.ts';
+import type { SessionPublisher, SessionWatcher } from './registry/registrations.ts';
 
 /** What an SDK said in its hello (wire internal/client-link). */
 export interface SdkHello {

@@ -2,7 +2,7 @@
 import type { Clock, Logger, Timer } from '@sofa-registry/runtime';
 import { Departures } from './departures.ts';
 import type { SessionMetrics } from './metrics.ts';
-import type { SessionPublisher } from './registrations.ts';
+import type { SessionPublisher } from './registry/registrations.ts';
 import type { SessionTunables } from './settings.ts';
 
 /** Publishers removed before other work gets its turn. */

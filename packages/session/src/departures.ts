@@ -3,7 +3,7 @@
  * when many connections close together it is our fault until proved otherwise, and theirs stay for the hold. A publisher
  * that was registered again meanwhile is another object in the store and is left alone.
  */
-import type { SessionPublisher } from './registrations.ts';
+import type { SessionPublisher } from './registry/registrations.ts';
 
 /** Options of {@link Departures}. */
 export interface DepartureOptions {

@@ -4,7 +4,7 @@ import type { DataSide } from './data/data-side.ts';
 import type { Departures } from './departures.ts';
 import type { AppMetadata } from './metadata/app-metadata.ts';
 import type { PushEngine } from './push/push-engine.ts';
-import type { RegistrationStore } from './registration-store.ts';
+import type { RegistrationStore } from './registry/registration-store.ts';
 
 /** What the gauges read. */
 export interface SessionGaugeSources {

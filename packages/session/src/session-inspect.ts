@@ -6,9 +6,9 @@ import type { Departures } from './departures.ts';
 import type { ServiceApps } from './metadata/app-metadata.ts';
 import type { MetadataSync } from './metadata/metadata-sync.ts';
 import type { Refusal, Refusals } from './refusals.ts';
-import type { RegistrationStore } from './registration-store.ts';
-import type { SessionPublisher, SessionSubscriber, SessionWatcher } from './registrations.ts';
-import type { ServiceEntry } from './service-entry.ts';
+import type { RegistrationStore } from './registry/registration-store.ts';
+import type { SessionPublisher, SessionSubscriber, SessionWatcher } from './registry/registrations.ts';
+import type { ServiceEntry } from './registry/service-entry.ts';
 
 /** Fields that all registrations have in the answers of the digest endpoints (http-answers.md). */
 export interface RegistrationView {

@@ -27,13 +27,14 @@ import { ConfigPush } from './push/config-push.ts';
 import { PushEngine } from './push/push-engine.ts';
 import { PushSwitch } from './push/push-switch.ts';
 import { Refusals } from './refusals.ts';
-import { RegistrationStore } from './registration-store.ts';
+import { RegistrationStore } from './registry/registration-store.ts';
 import { RestartGate } from './restart-gate.ts';
 import { SessionBalancer } from './session-balancer.ts';
 import { addSessionGauges } from './session-gauges.ts';
 import { SessionInspect } from './session-inspect.ts';
 import { SessionLeaver } from './session-leaver.ts';
-import { SessionRegistry } from './session-registry.ts';
+import { Doubts } from './registry/doubts.ts';
+import { SessionRegistry } from './registry/session-registry.ts';
 import { type SessionConfig, type SessionTunables, tunablesOf } from './settings.ts';
 import { TokenBucket } from './token-bucket.ts';
 
@@ -80,6 +81,7 @@ export class SessionServer {
   readonly #data: DataSide;
   readonly #engine: PushEngine;
   readonly #registry: SessionRegistry;
+  readonly #doubts: Doubts;
   readonly #departures: DepartureKeeper;
   readonly #balancer: SessionBalancer;
   readonly #leaver: SessionLeaver;
@@ -123,6 +125,13 @@ export class SessionServer {
     this.#engine = this.#makeEngine();
     this.#data = this.#makeDataSide();
     this.#registry = this.#makeRegistry();
+    this.#doubts = new Doubts({
+      clock,
+      stamps: this.#stamps,
+      metrics: this.#metrics,
+      store: this.#store,
+      forwarder: this.#data.forwarder,
+    });
     this.#departures = new DepartureKeeper({
       clock,
       logger: ports.logger,
@@ -351,7 +360,7 @@ export class SessionServer {
 
   #chores(): void {
     const nowMs = this.#ports.clock.monoMs();
-    this.#registry.recheckDoubtful();
+    this.#doubts.recheck();
     this.#door.sweep();
     this.#engine.sweepSlow();
     this.#checkGate(nowMs);
@@ -429,9 +438,9 @@ export class SessionServer {
       zone: this.#zone,
       node: () => this.#node(),
       changed: (service, first) => this.#engine.changed(service, first),
-      stale: (write, version, stamp) => this.#registry.stale(write, version, stamp),
+      stale: (write, version, stamp) => this.#doubts.stale(write, version, stamp),
       superseded: (dataInfoId, registerId, version, stamp) =>
-        this.#registry.superseded(dataInfoId, registerId, version, stamp),
+        this.#doubts.superseded(dataInfoId, registerId, version, stamp),
     });
   }
 

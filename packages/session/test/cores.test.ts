@@ -4,7 +4,7 @@ import { Departures } from '../src/departures.ts';
 import { debounceMs, fanoutDueMs } from '../src/push/debounce.ts';
 import { Fifo } from '../src/push/fifo.ts';
 import { parseHosts, PushSwitch } from '../src/push/push-switch.ts';
-import type { SessionPublisher } from '../src/registrations.ts';
+import type { SessionPublisher } from '../src/registry/registrations.ts';
 import { RestartGate } from '../src/restart-gate.ts';
 import { SESSION_DEFAULTS, SESSION_SETTINGS, tunablesOf } from '../src/settings.ts';
 import { TokenBucket } from '../src/token-bucket.ts';

@@ -3,8 +3,8 @@ import { NO_BOXES } from '@sofa-registry/wire';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ClientConnection } from '../src/client-connection.ts';
-import { isNewer, RegistrationStore } from '../src/registration-store.ts';
-import type { SessionPublisher } from '../src/registrations.ts';
+import { RegistrationStore } from '../src/registry/registration-store.ts';
+import type { SessionPublisher } from '../src/registry/registrations.ts';
 
 const SLOTS = 4;
 
@@ -13,14 +13,6 @@ function connection(name: string): ClientConnection {
 }
 
 describe('registration store', () => {
-  it('orders by client version, then stamp, strictly', () => {
-    expect(isNewer(undefined, 0, 0)).toBe(true);
-    expect(isNewer({ version: 2, stamp: 5 }, 1, 9)).toBe(false);
-    expect(isNewer({ version: 2, stamp: 5 }, 2, 5)).toBe(false);
-    expect(isNewer({ version: 2, stamp: 5 }, 2, 6)).toBe(true);
-    expect(isNewer({ version: 2, stamp: 5 }, 3, 1)).toBe(true);
-  });
-
   it('refuses ids that cannot be taken apart again, and takes special names', () => {
     const store = new RegistrationStore(SLOTS);
     expect(store.claim('a#@#b', 'i', 'g')).toBeNull();

@@ -146,7 +146,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'no-new-stamp',
     what: 'a live publisher hidden by a newer stamp of another session stays hidden',
-    file: 'session/src/session-registry.ts',
+    file: 'session/src/registry/doubts.ts',
     find: 'metrics.writeRestamped.value++;',
     replace: 'store.hide(publisher);\n    if (metrics !== null) return;',
     caughtBy: 'moved to a session that is behind',

@@ -15,9 +15,9 @@ import {
 } from '@sofa-registry/wire';
 import { AntiEntropy } from '../anti-entropy.ts';
 import type { SessionMetrics } from '../metrics.ts';
-import type { RegistrationStore } from '../registration-store.ts';
-import type { SessionPublisher } from '../registrations.ts';
-import type { ServiceEntry } from '../service-entry.ts';
+import type { RegistrationStore } from '../registry/registration-store.ts';
+import type { SessionPublisher } from '../registry/registrations.ts';
+import type { ServiceEntry } from '../registry/service-entry.ts';
 import type { SessionTunables } from '../settings.ts';
 import type { PendingWrite } from '../write/write-queue.ts';
 import { WriteForwarder } from '../write/write-forwarder.ts';

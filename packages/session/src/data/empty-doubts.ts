@@ -4,7 +4,7 @@
  * empty a moment later; the leader's notice of the first publisher comes meanwhile and ends the doubt at once.
  */
 import type { Clock, Timer } from '@sofa-registry/runtime';
-import type { ServiceEntry } from '../service-entry.ts';
+import type { ServiceEntry } from '../registry/service-entry.ts';
 
 /** The doubts. No more than there are watched lists. */
 export class EmptyDoubts {

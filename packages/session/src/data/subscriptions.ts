@@ -25,8 +25,8 @@ import {
   UpdateKind,
 } from '@sofa-registry/wire';
 import type { SessionMetrics } from '../metrics.ts';
-import type { RegistrationStore } from '../registration-store.ts';
-import type { ServiceEntry } from '../service-entry.ts';
+import type { RegistrationStore } from '../registry/registration-store.ts';
+import type { ServiceEntry } from '../registry/service-entry.ts';
 import type { SessionTunables } from '../settings.ts';
 import { EmptyDoubts } from './empty-doubts.ts';
 import type { Routing } from './routing.ts';

@@ -6,7 +6,7 @@ import type { MetadataSync } from '../metadata/metadata-sync.ts';
 import type { SessionMetrics } from '../metrics.ts';
 import type { PushSwitch } from '../push/push-switch.ts';
 import type { Refusals } from '../refusals.ts';
-import type { SessionRegistry } from '../session-registry.ts';
+import type { SessionRegistry } from '../registry/session-registry.ts';
 import type { TokenBucket } from '../token-bucket.ts';
 
 /** What handlers work with. */

@@ -17,7 +17,7 @@ import {
   REGISTER_RESPONSE_PB,
 } from '@sofa-registry/wire';
 import type { ClientConnection } from '../client-connection.ts';
-import type { Verdict } from '../session-registry.ts';
+import type { Verdict } from '../registry/registration-kind.ts';
 import type { ClientHandler, HandlerContext } from './handler.ts';
 
 const RESPONSE = classNameBytes(REGISTER_RESPONSE);

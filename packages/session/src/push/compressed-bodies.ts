@@ -6,7 +6,7 @@ import { type Scope, versionToWire } from '@sofa-registry/model';
 import { encodeCompressedDataBody, encodeReceivedDataBodyPb, listUnits } from '@sofa-registry/wire';
 import type { WatchedDatum } from '../data/watched-datum.ts';
 import type { SessionMetrics } from '../metrics.ts';
-import type { ServiceEntry } from '../service-entry.ts';
+import type { ServiceEntry } from '../registry/service-entry.ts';
 import type { Compressor } from './compressor.ts';
 import {
   type EncodedView,

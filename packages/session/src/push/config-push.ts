@@ -12,7 +12,7 @@ import {
   RECEIVED_CONFIG_DATA_PB,
 } from '@sofa-registry/wire';
 import type { SessionMetrics } from '../metrics.ts';
-import type { SessionWatcher } from '../registrations.ts';
+import type { SessionWatcher } from '../registry/registrations.ts';
 import type { SessionTunables } from '../settings.ts';
 
 interface Attempt {

@@ -15,7 +15,7 @@ import {
   UpdateKind,
 } from '@sofa-registry/wire';
 import type { WatchedDatum } from '../data/watched-datum.ts';
-import type { ServiceEntry } from '../service-entry.ts';
+import type { ServiceEntry } from '../registry/service-entry.ts';
 import { SdkPushBody } from './sdk-push-body.ts';
 
 /** Where this session stands: what every push says about it. */

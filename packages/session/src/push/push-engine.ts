@@ -21,7 +21,7 @@ import {
 import type { ClientConnection } from '../client-connection.ts';
 import type { WatchedDatum } from '../data/watched-datum.ts';
 import type { SessionMetrics } from '../metrics.ts';
-import type { ServiceEntry } from '../service-entry.ts';
+import type { ServiceEntry } from '../registry/service-entry.ts';
 import type { SessionTunables } from '../settings.ts';
 import { CompressedBodies } from './compressed-bodies.ts';
 import type { Compressor } from './compressor.ts';

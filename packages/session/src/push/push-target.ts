@@ -14,7 +14,7 @@
  */
 import type { Scope } from '@sofa-registry/model';
 import type { ClientConnection } from '../client-connection.ts';
-import type { ServiceEntry } from '../service-entry.ts';
+import type { ServiceEntry } from '../registry/service-entry.ts';
 
 /** States of a {@link PushTarget}. */
 export const PushState = {

@@ -22,8 +22,8 @@ import {
 } from '@sofa-registry/wire';
 import type { Routing } from '../data/routing.ts';
 import type { SessionMetrics } from '../metrics.ts';
-import type { SessionPublisher } from '../registrations.ts';
-import type { ServiceEntry } from '../service-entry.ts';
+import type { SessionPublisher } from '../registry/registrations.ts';
+import type { ServiceEntry } from '../registry/service-entry.ts';
 import type { SessionTunables } from '../settings.ts';
 import { type PendingWrite, type WriteInFlight, WriteQueue } from './write-queue.ts';
 

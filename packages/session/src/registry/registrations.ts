@@ -1,7 +1,7 @@
 /** What a session holds for its clients: the truth about publications (design law 1). */
 import type { PublisherRecord } from '@sofa-registry/model';
-import type { ClientConnection } from './client-connection.ts';
-import type { PushTarget } from './push/push-target.ts';
+import type { ClientConnection } from '../client-connection.ts';
+import type { PushTarget } from '../push/push-target.ts';
 import type { ServiceEntry } from './service-entry.ts';
 
 /** A publisher. Replaced by a new object at every accepted registration, so its identity tells one from the next. */

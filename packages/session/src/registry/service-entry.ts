@@ -1,7 +1,7 @@
 /** Everything a session knows about one dataInfoId. It exists while something refers to it. */
 import { crc32c } from '@sofa-registry/model';
-import type { WatchedDatum } from './data/watched-datum.ts';
-import type { PushTarget } from './push/push-target.ts';
+import type { WatchedDatum } from '../data/watched-datum.ts';
+import type { PushTarget } from '../push/push-target.ts';
 import type { SessionPublisher, SessionSubscriber, SessionWatcher } from './registrations.ts';
 
 /** State of one dataInfoId. */

@@ -3,14 +3,8 @@
  * digests per slot. Pure: no clock, no I/O. All indexes are exact and empties are deleted at once (session.md 16 "Simplify").
  * Hot path.
  */
-import {
-  compareRegisterVersion,
-  DATA_INFO_ID_UNITS_MAX,
-  parseDataInfoId,
-  RollingDigest,
-  toDataInfoId,
-} from '@sofa-registry/model';
-import type { ClientConnection } from './client-connection.ts';
+import { DATA_INFO_ID_UNITS_MAX, parseDataInfoId, RollingDigest, toDataInfoId } from '@sofa-registry/model';
+import type { ClientConnection } from '../client-connection.ts';
 import type { SessionPublisher, SessionSubscriber, SessionWatcher } from './registrations.ts';
 import { ServiceEntry } from './service-entry.ts';
 
@@ -29,34 +23,6 @@ export interface RegistrationCounts {
   publishers: number;
   subscribers: number;
   watchers: number;
-}
-
-/** A registration of any kind, as the version rule sees it. */
-interface Versioned {
-  readonly version: number;
-  readonly stamp: number;
-}
-
-/** True if `(version, stamp)` is strictly newer than what is held (F029). */
-export function isNewer(held: Versioned | undefined, version: number, stamp: number): boolean {
-  return held === undefined || compareRegisterVersion(held.version, held.stamp, version, stamp) < 0;
-}
-
-/**
- * True if an older connection repeats what a newer one, which is still open, has said already. Both sockets were filled before we
- * came to read them, or the network held one back: the client is behind the newer one, and would lose what the older one took over
- * with its close.
- */
-export function isLate(
-  owner: ClientConnection | null | undefined,
-  held: { readonly version: number; readonly clientTimestamp: number } | undefined,
-  connection: ClientConnection,
-  version: number,
-  clientTimestamp: number,
-): boolean {
-  if (held === undefined || owner === null || owner === undefined || owner === connection) return false;
-  if (connection.ordinal > owner.ordinal || owner.closed) return false;
-  return version === held.version && clientTimestamp <= held.clientTimestamp;
 }
 
 /** All registrations of one session. */
@@ -110,7 +76,7 @@ export class RegistrationStore {
     this.slots[entry.slot].services.delete(entry);
   }
 
-  /** Stores a publisher that {@link isNewer}; returns the one it replaces. */
+  /** Stores a publisher that is newer than the one held; returns the one it replaces. */
   putPublisher(publisher: SessionPublisher): SessionPublisher | undefined {
     const { service, connection } = publisher;
     service.publishers ??= new Map();

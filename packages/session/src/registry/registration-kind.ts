@@ -1,0 +1,49 @@
+/** What publishers, subscribers and watchers have each of their own; the checks they share are the registry's. Hot path. */
+import type { BaseRegister } from '@sofa-registry/wire';
+import type { ClientConnection } from '../client-connection.ts';
+import type { ServiceEntry } from './service-entry.ts';
+import type { Held } from './version-rule.ts';
+
+/** Null = accepted; else the reason of a true refusal, for the message of a success=false answer. */
+export type Verdict = string | null;
+
+/** One kind of registration. */
+export interface RegistrationKind<H extends Held, M extends BaseRegister> {
+  /** In metrics. */
+  readonly name: 'publisher' | 'subscriber' | 'watcher';
+  /** A message without a version is refused. */
+  readonly versionNeeded: boolean;
+  /** What is held with this registerId. */
+  held(service: ServiceEntry, registerId: string): H | undefined;
+  /** Connection that it came by; null once that is gone. */
+  owner(held: H): ClientConnection | null;
+  /** Undefined = it may be stored; else the answer to one that is not. */
+  answerUnstored(message: M): Verdict | undefined;
+  /** Stores a registration that is newer than what is held. */
+  put(
+    connection: ClientConnection,
+    message: M,
+    service: ServiceEntry,
+    version: number,
+    stamp: number,
+    held: H | undefined,
+  ): void;
+  /** Removes it, on the client's word. */
+  remove(
+    service: ServiceEntry,
+    registerId: string,
+    version: number,
+    stamp: number,
+    held: H | undefined,
+  ): void;
+}
+
+/** The text, or a value in place of nothing. */
+export function orDefault(text: string | null, value: string): string {
+  return text === null || text === '' || text.trim() === '' ? value : text;
+}
+
+/** The attributes; null when there are none. */
+export function attributesOf(message: BaseRegister): ReadonlyMap<string, string> | null {
+  return message.attributes === null || message.attributes.size === 0 ? null : message.attributes;
+}
