@@ -58,5 +58,7 @@ export interface NodeConfig {
   /** Region of a session (upper-cased: scope zone compares so, wire 4.6); placement label of a data node, '' = none. */
   readonly zone: string;
   readonly dataCenter: string;
+  /** Number by which the operating system knows the process, for people; default 0 = none. */
+  readonly pid?: number;
   readonly slotConfig: SlotConfig;
 }

@@ -79,7 +79,7 @@ export class DataServer {
     const bound = formatAddress(listener.address.host, listener.address.port);
     const address = config.advertise === '' ? bound : config.advertise;
     const startedMs = clock.wallMs();
-    const processId = toProcessId(address, startedMs, random.uint32());
+    const processId = toProcessId(address, startedMs, config.pid ?? 0, random.uint32());
     this.#record = {
       role: 'data',
       processId,

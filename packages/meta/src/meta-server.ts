@@ -371,7 +371,7 @@ function selfRecord(ports: MetaPorts, config: MetaConfig, address: string): Node
   const startedMs = ports.clock.wallMs();
   return Object.freeze({
     role: 'meta',
-    processId: toProcessId(address, Math.round(startedMs), ports.random.uint32()),
+    processId: toProcessId(address, Math.round(startedMs), config.pid ?? 0, ports.random.uint32()),
     address,
     httpAddress: config.httpAddress,
     zone: config.zone.toUpperCase(),

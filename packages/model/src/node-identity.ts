@@ -8,7 +8,7 @@ export const NODE_ROLES: readonly NodeRole[] = ['meta', 'data', 'session'];
 /** One node of the cluster as meta lists it. */
 export interface NodeRecord {
   readonly role: NodeRole;
-  /** Unique per process start: `host:port/<start ms, base 36>/<random, base 36>`. */
+  /** Unique per process start, see {@link toProcessId}. */
   readonly processId: string;
   /** Advertised `host:port` of the node's registry port: session = client port, data and meta = internal port. */
   readonly address: string;
@@ -25,9 +25,18 @@ export interface NodeRecord {
   readonly draining: boolean;
 }
 
-/** Process id of a process of `address` that started at `startedMs`. */
-export function toProcessId(address: string, startedMs: number, random: number): string {
-  return `${address}/${startedMs.toString(36)}/${random.toString(36)}`;
+/**
+ * Process id of a process of `address`: `host:port/<start ms>/<pid>/<random>`, numbers in base 36.
+ * @param pid number by which its operating system knows it; 0 = none
+ */
+export function toProcessId(address: string, startedMs: number, pid: number, random: number): string {
+  return [address, ...[startedMs, pid, random].map((number) => number.toString(36))].join('/');
+}
+
+/** What {@link toProcessId} put into a process id beside the address; 0 for what is not there. */
+export function processIdParts(processId: string): { readonly pid: number; readonly random: number } {
+  const [, , pid = '', random = ''] = processId.split('/');
+  return { pid: Number.parseInt(pid, 36) || 0, random: Number.parseInt(random, 36) || 0 };
 }
 
 /** A host and a port. */

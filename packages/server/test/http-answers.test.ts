@@ -431,7 +431,7 @@ describe('meta', () => {
       'GET /digest/Session/node/query',
       200,
       JSON_TYPE,
-      /"regionId":"DEFAULT_ZONE","dataCenter":null,"nodeName":"127\.0\.0\.1","processId":\{"hostAddress":"127\.0\.0\.1",/,
+      /"regionId":"DEFAULT_ZONE","dataCenter":null,"nodeName":"127\.0\.0\.1","processId":\{"hostAddress":"127\.0\.0\.1","timestamp":\d+,"pid":[1-9]\d*,"rand":\d+\}/,
     ],
     ['GET /digest/nosuch/node/query', 400, 'text/plain', /ask for meta, data or session/],
     [
@@ -464,6 +464,19 @@ describe('meta', () => {
       200,
       JSON_TYPE,
       '{"success":true,"message":null,"data":null}',
+    ],
+    [
+      'GET /persistentData/query?dataInfoId=session.stop.push.data.switch%23%40%239600%23%40%23CONFIG',
+      200,
+      JSON_TYPE,
+      '{"success":true,"message":null,"data":{"dataId":"session.stop.push.data.switch","group":"CONFIG","instanceId":"9600","version":0,"data":"false"}}',
+    ],
+    [
+      'POST /persistentData/put',
+      400,
+      'text/plain',
+      /field dataId is that of the nodes taken out/,
+      '{"dataId":"registry.node.server.operating.data","group":"CONFIG","instanceId":"9600","version":9,"data":"{}"}',
     ],
     ['POST /persistentData/put', 400, 'text/plain', /body must be object/, ''],
     ['POST /persistentData/put', 400, 'text/plain', /field dataId is missing/, '{}'],
@@ -599,6 +612,15 @@ describe('meta', () => {
     expect((await ask('session', 'PUT /opsapi/v1/server/group/quit')).body).toBe(OK_EMPTY);
     await until(async () => (await ask('session', 'GET /api/servers/query')).body === '');
     expect(await json('meta', '/digest/session/node/query')).toEqual({ DefaultDataCenter: {} });
+    const operating =
+      '/persistentData/query?dataInfoId=registry.node.server.operating.data%23%40%239600%23%40%23CONFIG';
+    expect(JSON.parse((await json('meta', operating)).data.data)).toEqual({
+      metas: [],
+      datas: [],
+      sessions: {
+        DEFAULT_ZONE: [{ nodeType: 'SESSION', cell: 'DEFAULT_ZONE', address: '127.0.0.1', operateTs: 0 }],
+      },
+    });
     expect((await ask('session', 'PUT /opsapi/v1/server/group/join')).body).toBe(OK_EMPTY);
     await until(async () => (await ask('session', 'GET /api/servers/query')).body === session);
     const drain = `/registry/v1/drain?node=${encodeURIComponent(session)}`;

@@ -59,7 +59,7 @@ describe('node names', () => {
   it('make the rows of the reference', () => {
     const node = {
       role: 'session' as const,
-      processId: '10.0.0.1:9600/kf3/z',
+      processId: '10.0.0.1:9600/kf3/1o/z',
       address: '10.0.0.1:9600',
       httpAddress: '10.0.0.1:9603',
       zone: 'DEFAULT_ZONE',
@@ -73,7 +73,7 @@ describe('node names', () => {
       regionId: 'DEFAULT_ZONE',
       dataCenter: null,
       nodeName: '10.0.0.1',
-      processId: { hostAddress: '10.0.0.1', timestamp: 5, pid: 9600, rand: 35 },
+      processId: { hostAddress: '10.0.0.1', timestamp: 5, pid: 60, rand: 35 },
       weight: 1,
       systemLoad: null,
       nodeType: 'SESSION',

@@ -184,7 +184,7 @@ export class SessionServer {
     if (listen.port === 0) await this.#listen();
     const bound = this.#listener?.address ?? listen;
     this.#address = advertise === '' ? formatAddress(bound.host, bound.port) : advertise;
-    this.#processId = toProcessId(this.#address, this.#startedMs, this.#tag);
+    this.#processId = toProcessId(this.#address, this.#startedMs, this.#config.pid ?? 0, this.#tag);
     this.#meta.onChange((changed) => this.#viewChanged(changed));
     this.#meta.start();
     try {

@@ -47,7 +47,7 @@ export class TestNode {
     const startedMs = cluster.clock.wallMs();
     this.record = {
       role,
-      processId: toProcessId(address, startedMs, cluster.random.uint32()),
+      processId: toProcessId(address, startedMs, 0, cluster.random.uint32()),
       address,
       httpAddress: address,
       zone,

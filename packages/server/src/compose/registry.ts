@@ -206,7 +206,8 @@ export class Registry {
   ): Promise<RunningRole | null> {
     const { metas, zone, dataCenter, slotConfig } = this.plan;
     const { listen, advertise, httpAddress } = plan;
-    const base = { listen, advertise, httpAddress, metas: [...metas], zone, dataCenter, slotConfig };
+    const { pid } = process;
+    const base = { listen, advertise, httpAddress, metas: [...metas], zone, dataCenter, pid, slotConfig };
     switch (plan.role) {
       case 'meta': {
         const { observer } = this.#storeMetrics;

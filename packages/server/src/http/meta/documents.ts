@@ -1,6 +1,7 @@
 /**
  * Operator documents. The reference's `persistentData` speaks of dataInfoIds, our own interface of keys; both reach the same
- * documents. The reference's push switches are documents of their own here, everything else is stored with its version.
+ * documents. The reference's push switches and the nodes taken out are documents of their own here, everything else is stored with its
+ * version.
  */
 import Type from 'typebox';
 import { DATA_INFO_ID_SEPARATOR } from '@sofa-registry/model';
@@ -9,6 +10,7 @@ import { ServerError } from '../../errors.ts';
 import { empty, generic, json, result } from '../answer.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import type { MetaContext } from './context.ts';
+import { OPERATING_DATA_ID, operatingData } from './operating-data.ts';
 
 /** Document that stops pushing: 'true' or 'false'. */
 export const STOP_PUSH_KEY = 'switch/stop-push';
@@ -17,9 +19,11 @@ export const GRAY_PUSH_KEY = 'switch/push-gray';
 /** Prefix of documents that `persistentData` stores. Unlike `switch/` and `operator/` they are not sent to every node. */
 const PERSISTENT_PREFIX = 'persistent/';
 
+/** The switch that is never absent in the reference: nobody has touched it. */
+const STOP_PUSH_ID = 'session.stop.push.data.switch#@#9600#@#CONFIG';
 /** Documents that hold the bare value. */
 const BARE_KEYS: ReadonlyMap<string, string> = new Map([
-  ['session.stop.push.data.switch#@#9600#@#CONFIG', STOP_PUSH_KEY],
+  [STOP_PUSH_ID, STOP_PUSH_KEY],
   ['session.push.switch.gray.open#@#9600#@#CONFIG', GRAY_PUSH_KEY],
 ]);
 
@@ -76,10 +80,21 @@ interface DataBody {
 const idOf = ({ dataId, instanceId, group }: DataBody): string =>
   [dataId, instanceId, group].join(DATA_INFO_ID_SEPARATOR);
 
+/** The id of what is to be changed. @throws ServerError for what follows from other calls */
+function changeable(body: DataBody): string {
+  const id = idOf(body);
+  if (id === OPERATING_DATA_ID)
+    throw new ServerError(
+      'SR_HTTP_INPUT',
+      'field dataId is that of the nodes taken out: change them with PUT /opsapi/v1/server/group/quit and join',
+    );
+  return id;
+}
+
 /** A newer version than the stored one wins; without a version nothing is written (recorded on the reference). */
 async function putData(context: MetaContext, body: DataBody) {
   if (typeof body.data !== 'string') throw new ServerError('SR_HTTP_INPUT', 'field data is missing');
-  const id = idOf(body);
+  const id = changeable(body);
   const version = body.version ?? 0;
   const stored = await read(context, id);
   if (version <= 0 || (stored !== null && version <= stored.version)) return result(false);
@@ -89,14 +104,21 @@ async function putData(context: MetaContext, body: DataBody) {
 }
 
 async function removeData(context: MetaContext, body: DataBody) {
-  const id = idOf(body);
+  const id = changeable(body);
   if ((await read(context, id)) === null) return result(false);
   await context.role.tier.admin.removeDoc(keyOf(id));
   return result(true);
 }
 
+/** What a reader of the reference finds under an id. */
+async function shown(context: MetaContext, dataInfoId: string): Promise<Omit<Stored, 'docVersion'> | null> {
+  if (dataInfoId === OPERATING_DATA_ID) return operatingData(context);
+  const stored = await read(context, dataInfoId);
+  return stored ?? (dataInfoId === STOP_PUSH_ID ? { version: 0, data: 'false' } : null);
+}
+
 async function queryData(context: MetaContext, dataInfoId: string) {
-  const stored = dataInfoId === '' ? null : await read(context, dataInfoId);
+  const stored = dataInfoId === '' ? null : await shown(context, dataInfoId);
   if (stored === null) return generic(null);
   const [dataId = dataInfoId, instanceId = null, group = null] = dataInfoId.split(DATA_INFO_ID_SEPARATOR);
   return generic({ dataId, group, instanceId, version: stored.version, data: stored.data });

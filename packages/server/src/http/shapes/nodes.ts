@@ -2,7 +2,13 @@
  * Nodes as the reference shows them. It names a node by its IP; here several nodes of a role may share a host, and those are
  * named `host:port` instead.
  */
-import { type NodeRecord, parseAddress, type Slot, type SlotTable } from '@sofa-registry/model';
+import {
+  type NodeRecord,
+  parseAddress,
+  processIdParts,
+  type Slot,
+  type SlotTable,
+} from '@sofa-registry/model';
 
 /** Names of addresses: the host alone where it is the only one of the list, else `host:port`. */
 export class NodeNames {
@@ -53,12 +59,8 @@ export function nodeRow(node: NodeRecord, names: NodeNames): Record<string, unkn
 }
 
 function sessionParts(node: NodeRecord, nodeName: string): Record<string, unknown> {
-  const processId = {
-    hostAddress: hostOf(node.address),
-    timestamp: node.startedMs,
-    pid: portOf(node.address),
-    rand: randOf(node),
-  };
+  const { pid, random } = processIdParts(node.processId);
+  const processId = { hostAddress: hostOf(node.address), timestamp: node.startedMs, pid, rand: random };
   return {
     regionId: node.zone,
     dataCenter: null,
@@ -67,10 +69,6 @@ function sessionParts(node: NodeRecord, nodeName: string): Record<string, unknow
     weight: node.weight,
     systemLoad: null,
   };
-}
-
-function randOf(node: NodeRecord): number {
-  return Number.parseInt(node.processId.slice(node.processId.lastIndexOf('/') + 1), 36) || 0;
 }
 
 /** Row of a slot. */
