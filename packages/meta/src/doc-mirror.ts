@@ -49,6 +49,19 @@ export class DocMirror {
     this.#aborter.abort();
   }
 
+  /**
+   * Reads the documents that reach every node now: the watch may be behind, and a meta that begins to lead must not take back what the
+   * last leader told. @throws StoreError
+   */
+  async refresh(): Promise<void> {
+    for (const prefix of WATCHED_PREFIXES) {
+      const { docs, revision } = await this.#store.docs.list(prefix);
+      const newer = [...this.docs.values()].filter((doc) => doc.version > revision);
+      this.#replace(prefix, docs, revision);
+      for (const { key, value, version } of newer) this.wrote(key, value, version);
+    }
+  }
+
   /** Value of a document, or null. */
   value(key: string): string | null {
     return this.docs.get(key)?.value ?? null;

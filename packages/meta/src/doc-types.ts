@@ -2,6 +2,14 @@
  * The operator documents there are, and the form of each (F212-F224, reference/meta-and-admin.md 6). A write that a reader could not
  * take is refused here, with the rule; readers count what they cannot read as absent all the same.
  */
+import {
+  BLACKLIST_KEY,
+  CLIENT_OFF_KEY,
+  parseBlacklist,
+  parseClientOff,
+  parseServiceBlacklist,
+  SERVICE_BLACKLIST_KEY,
+} from '@sofa-registry/model';
 
 /** What a document may hold. */
 export interface DocType {
@@ -48,21 +56,6 @@ function isHosts(value: string): boolean {
   return value === '' || HOST_LIST.test(value);
 }
 
-/** `{"FORBIDDEN_PUB": {"IP_FULL": ["10.0.0.7"]}}`: kind of use, kind of match, what matches. */
-function isBlacklist(value: string): boolean {
-  const json = parsed(value);
-  if (json === null || typeof json !== 'object' || Array.isArray(json)) return false;
-  return Object.entries(json).every(
-    ([use, matches]) =>
-      /^FORBIDDEN_(PUB|SUB_BY_PREFIX)$/.test(use) &&
-      matches !== null &&
-      typeof matches === 'object' &&
-      Object.entries(matches as object).every(
-        ([match, names]) => /^(IP_FULL|DATA_ID_PREFIX)$/.test(match) && isNames(names),
-      ),
-  );
-}
-
 /** Keys of `switch/` and `operator/`, all of them. */
 export const DOC_TYPES: Readonly<Record<string, DocType>> = {
   'switch/stop-push': flag('Stops all pushes.', 'session'),
@@ -100,17 +93,23 @@ export const DOC_TYPES: Readonly<Record<string, DocType>> = {
     readBy: 'session',
     allows: (value) => value === 'on' || value === 'off',
   },
-  'operator/blacklist': {
-    rule: '{"FORBIDDEN_PUB": {"IP_FULL": [...]}, "FORBIDDEN_SUB_BY_PREFIX": {"DATA_ID_PREFIX": [...]}}',
-    doc: 'Clients that may not publish, and prefixes nobody may subscribe to.',
-    readBy: '',
-    allows: isBlacklist,
+  [BLACKLIST_KEY]: {
+    rule: '{"FORBIDDEN_PUB": {"IP_FULL": [...], "DATA_ID_PREFIX": [...]}, "FORBIDDEN_SUB_BY_PREFIX": {...}}',
+    doc: 'Who may not publish, and who may not subscribe: clients by address, services by the start of their dataId.',
+    readBy: 'session',
+    allows: (value) => parseBlacklist(value) !== null,
   },
-  'operator/client-off': {
-    rule: 'hosts: a JSON list, {"ips": [...]}, or names separated by commas',
-    doc: 'Clients whose publications are taken out of the lists.',
-    readBy: '',
-    allows: isHosts,
+  [SERVICE_BLACKLIST_KEY]: {
+    rule: 'a JSON list of dataInfoIds',
+    doc: 'Services that nobody may publish.',
+    readBy: 'session',
+    allows: (value) => parseServiceBlacklist(value) !== null,
+  },
+  [CLIENT_OFF_KEY]: {
+    rule: '{"off": {"10.0.0.7": {"pub": true, "sub": false}, ...}, "reduced": [...]}',
+    doc: 'Clients whose publications are taken out of the lists; written by client-off and client-open.',
+    readBy: 'session',
+    allows: (value) => parseClientOff(value) !== null,
   },
 };
 

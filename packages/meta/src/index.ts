@@ -9,6 +9,7 @@ export {
   tableStable,
 } from './core/slot-allocator.ts';
 export { ZONE_SKEW_MAX } from './core/slot-targets.ts';
+export { type ClientOffState, ClientTraffic } from './client-traffic.ts';
 export { DOC_TYPES, docRefusal, type DocType } from './doc-types.ts';
 export { NotLeaderError, UnknownNodeError } from './errors.ts';
 export { MetaAdmin } from './meta-admin.ts';

@@ -2,6 +2,7 @@
 import { parseAddress, type SlotTable } from '@sofa-registry/model';
 import type { Clock } from '@sofa-registry/runtime';
 import { type Doc, isStoreError, type MetaStore } from '@sofa-registry/store';
+import { ClientTraffic } from './client-traffic.ts';
 import type { DocMirror } from './doc-mirror.ts';
 import { NotLeaderError, UnknownNodeError } from './errors.ts';
 import { DRAINING_DOC, DRAINING_MAX, parseNames, RECONCILE_DOC } from './operator-docs.ts';
@@ -38,9 +39,12 @@ export interface AdminPorts {
 export class MetaAdmin {
   readonly #ports: AdminPorts;
   readonly #waiters = new Set<() => void>();
+  /** Clients and services taken out of the traffic. */
+  readonly traffic: ClientTraffic;
 
   constructor(ports: AdminPorts) {
     this.#ports = ports;
+    this.traffic = new ClientTraffic(this);
   }
 
   /** @internal called after each change of the documents that reach every node */
@@ -104,6 +108,27 @@ export class MetaAdmin {
     return { version };
   }
 
+  /**
+   * Changes a document against other writers: `change` makes the new value of the present one (null = there is none), again if another
+   * was faster. What is equal is not written. @throws SR_STORE_CONFLICT when others were faster each time; what `change` throws
+   */
+  async changeDoc(
+    key: string,
+    change: (value: string | null) => string,
+  ): Promise<{ readonly version: number }> {
+    for (let attempt = 1; ; attempt++) {
+      this.#term();
+      const doc = await this.#ports.store.docs.get(key);
+      const value = change(doc?.value ?? null);
+      if (doc !== null && doc.value === value) return doc;
+      try {
+        return await this.putDoc(key, value, doc?.version ?? 0);
+      } catch (error) {
+        if (!isStoreError(error, ...RETRY_ERRORS) || attempt === ATTEMPTS_MAX) throw error;
+      }
+    }
+  }
+
   /** Removes a document. False when there was none. @throws SR_STORE_CONFLICT */
   async removeDoc(key: string, expectVersion?: number): Promise<boolean> {
     const { term } = this.#term();
@@ -121,9 +146,8 @@ export class MetaAdmin {
       .records()
       .some((node) => node.address === addressOrProcessId || node.processId === addressOrProcessId);
     if (on && !known) throw new UnknownNodeError(addressOrProcessId);
-    for (let attempt = 1; ; attempt++) {
-      const doc = await this.#ports.store.docs.get(DRAINING_DOC);
-      const names = new Set(parseNames(doc?.value ?? null));
+    await this.changeDoc(DRAINING_DOC, (value) => {
+      const names = new Set(parseNames(value));
       // A process id ends with its process, and no other will have it.
       const living = new Set(term.records().map(({ processId }) => processId));
       for (const name of names)
@@ -140,14 +164,9 @@ export class MetaAdmin {
         names.delete(addressOrProcessId);
       }
       if (names.size > DRAINING_MAX) throw new RangeError(`more than ${DRAINING_MAX} drained nodes`);
-      try {
-        await this.putDoc(DRAINING_DOC, JSON.stringify([...names]), doc?.version ?? 0);
-        term.membersChanged();
-        return;
-      } catch (error) {
-        if (!isStoreError(error, ...RETRY_ERRORS) || attempt === ATTEMPTS_MAX) throw error;
-      }
-    }
+      return JSON.stringify([...names]);
+    });
+    term.membersChanged();
   }
 
   /** Freezes the slot table (`false`) or lets it follow the data nodes again. Fail-over is never frozen. */

@@ -368,8 +368,9 @@ export class Term {
   }
 
   async #load(): Promise<void> {
-    const { store, clock, logger } = this.#ports;
+    const { store, docs, clock, logger } = this.#ports;
     try {
+      await docs.refresh();
       for (const node of await this.slots.load()) this.members.expect(node, clock.monoMs());
       const count = await store.docs.get(PUBLISHERS_DOC);
       if (count !== null) this.#memory.restore(JSON.parse(count.value) as PublisherCount);

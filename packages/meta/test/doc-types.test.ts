@@ -11,7 +11,12 @@ const GOOD: Readonly<Record<string, readonly string[]>> = {
   'operator/release-hold': ['DEFAULT_GROUP', '*', 'a,b'],
   'operator/session-balance': ['on', 'off'],
   'operator/blacklist': ['{}', '{"FORBIDDEN_PUB":{"IP_FULL":["10.0.0.7"]}}'],
-  'operator/client-off': ['10.0.0.7', '["10.0.0.7","10.0.0.8"]'],
+  'operator/datainfoid-blacklist': ['[]', '["a#@#DEFAULT_INSTANCE_ID#@#SOFA"]'],
+  'operator/client-off': [
+    '{}',
+    '{"off":{}}',
+    '{"off":{"10.0.0.7":{"pub":true},"::1":{"pub":false,"sub":true}},"reduced":["10.0.0.8"]}',
+  ],
 };
 const BAD: Readonly<Record<string, readonly string[]>> = {
   'switch/stop-push': ['', 'yes', 'TRUE', 'true\n'],
@@ -27,7 +32,19 @@ const BAD: Readonly<Record<string, readonly string[]>> = {
     '{"FORBIDDEN_PUB":{"IP_FULL":[1]}}',
     '{"FORBIDDEN_PUB":null}',
   ],
-  'operator/client-off': ['{"a":1}', '10.0.0.7 10.0.0.8'],
+  'operator/datainfoid-blacklist': ['', 'a', '{}', '[1]', '[""]'],
+  'operator/client-off': [
+    '{"a":1}',
+    '10.0.0.7',
+    '["10.0.0.7"]',
+    '{"off":["10.0.0.7"]}',
+    '{"off":{"10.0.0.7":{}}}',
+    '{"off":{"10.0.0.7":true}}',
+    '{"off":{"10.0.0.7":{"pub":true,"sub":"yes"}}}',
+    '{"off":{"10.0.0.7":{"pub":true,"more":1}}}',
+    '{"off":{"not a host":{"pub":true}}}',
+    '{"off":{},"reduced":[1]}',
+  ],
 };
 
 it.each(Object.keys(DOC_TYPES))(

@@ -7,3 +7,4 @@ export * from './node-identity.ts';
 export * from './publisher.ts';
 export * from './scope.ts';
 export * from './slot.ts';
+export * from './traffic-docs.ts';

@@ -77,6 +77,14 @@ type Row = readonly [
 const FORM = 'application/x-www-form-urlencoded';
 const OK = '{"success":true,"message":null}';
 const OK_EMPTY = '{"success":true,"message":""}';
+const NO_DATA = '{"success":false,"message":"data not found","data":null}';
+const NO_IPS = '{"success":false,"message":"ips is empty"}';
+const NOT_SAVED = '{"success":false,"message":"Save dataid black list exception"}';
+const BANNED = 'dataId=banned&group=SOFA&instanceId=DEFAULT_INSTANCE_ID';
+const WITH_SUB = `ips=${encodeURIComponent('[{"address":"192.0.2.3","pub":true,"sub":true}]')}`;
+const NO_VERSION = '{"success":false,"message":"check version fail."}';
+const NO_CONNECTIONS = '{"success":false,"message":"ConnectIds can not be null."}';
+const VERSION = /^\{"success":true,"message":null,"data":\d{13,}\}$/;
 /** Every role answers it: those that do not lead ask the leading meta. */
 const TABLE_STATUS: Row = [
   'GET /openapi/v1/slot/table/status',
@@ -207,6 +215,63 @@ describe('session', () => {
       '{"success":true,"message":null,"data":[{"clientId":null,"sourceAddress":"{client}","appName":"golden-app"}]}',
     ],
     ['GET /digest/pushSwitch', 200, JSON_TYPE, '{"pushSwitch":"open"}'],
+    [
+      'POST /api/clientManager/zone/queryClientOff',
+      200,
+      JSON_TYPE,
+      '{"success":true,"message":null,"data":{"127.0.0.1":{"success":true,"ips":[]}}}',
+    ],
+    ['GET /api/clientManager/persistence/query', 200, JSON_TYPE, NO_DATA],
+    ['GET /api/clientManager/persistence/checkVersion', 200, JSON_TYPE, NO_VERSION],
+    ['GET /api/clientManager/persistence/checkVersion?version=0', 200, JSON_TYPE, OK_EMPTY],
+    ['GET /api/clientManager/persistence/checkVersion?version=x', 200, JSON_TYPE, NO_VERSION],
+    ['GET /api/clients/off', 405, null, ''],
+    ['POST /api/clients/off', 200, JSON_TYPE, '{"success":false,"message":"Request can not be null."}'],
+    ['POST /api/clients/off', 200, JSON_TYPE, NO_CONNECTIONS, '{}'],
+    ['POST /api/clients/off', 200, JSON_TYPE, NO_CONNECTIONS, '{"connectIds":[]}'],
+    ['POST /api/clients/off', 200, JSON_TYPE, OK_EMPTY, '["192.0.2.1:1"]'],
+    ['POST /api/clients/off', 400, 'text/plain', /not JSON/, 'nosuch'],
+    [
+      'POST /api/clients/off',
+      200,
+      JSON_TYPE,
+      OK_EMPTY,
+      '{"connectIds":[{"clientHostAddress":"192.0.2.1","clientPort":1,"sessionHostAddress":"127.0.0.1","sessionPort":9600}]}',
+    ],
+    ['POST /api/clients/on', 200, JSON_TYPE, OK_EMPTY, '["192.0.2.1:1"]'],
+    ['POST /api/clientManager/clientOff', 200, JSON_TYPE, NO_IPS],
+    ['POST /api/clientManager/clientOff', 200, JSON_TYPE, OK_EMPTY, 'ips=192.0.2.1', FORM],
+    ['POST /api/clientManager/clientOpen', 200, JSON_TYPE, NO_IPS],
+    ['POST /api/clientManager/clientOpen', 200, JSON_TYPE, OK_EMPTY, 'ips=192.0.2.1', FORM],
+    ['POST /api/clientManager/zone/clientOff', 200, JSON_TYPE, NO_IPS],
+    ['POST /api/clientManager/zone/clientOff', 200, JSON_TYPE, OK_EMPTY, 'ips=192.0.2.1', FORM],
+    ['POST /api/clientManager/zone/clientOpen', 200, JSON_TYPE, OK_EMPTY, 'ips=192.0.2.1', FORM],
+    [
+      'POST /api/clientManager/persistence/clientOff',
+      200,
+      JSON_TYPE,
+      '{"success":false,"message":"clientOff ips is empty.","data":null}',
+    ],
+    ['POST /api/clientManager/persistence/clientOff', 200, JSON_TYPE, VERSION, 'ips=192.0.2.1', FORM],
+    ['POST /api/clientManager/persistence/clientOpen', 200, JSON_TYPE, VERSION, 'ips=192.0.2.1', FORM],
+    ['POST /api/clientManager/persistence/clientOffWithSub', 200, JSON_TYPE, VERSION, WITH_SUB, FORM],
+    [
+      'POST /api/clientManager/persistence/clientOffWithSub',
+      400,
+      'text/plain',
+      /JSON list/,
+      'ips=192.0.2.1',
+      FORM,
+    ],
+    ['POST /api/clientManager/persistence/reduce', 200, JSON_TYPE, VERSION, 'ips=192.0.2.1;192.0.2.3', FORM],
+    [
+      'POST /api/clientManager/persistence/clientOpen',
+      200,
+      JSON_TYPE,
+      VERSION,
+      'ips=192.0.2.1;192.0.2.3',
+      FORM,
+    ],
     ['GET /digest/getDataInfoIdList', 200, JSON_TYPE, '["{INFO}"]'],
     ['GET /digest/checkSumDataInfoIdList', 200, JSON_TYPE, '689856434'],
     ['GET /digest/session/serverList/query', 200, JSON_TYPE, '["127.0.0.1"]'],
@@ -550,6 +615,95 @@ describe('meta', () => {
       '{"stopPush":"false","grayPushSwitch":"{\\"ips\\":[\\"192.0.2.1\\"]}"}',
     ],
     ['GET /stopPushDataSwitch/close', 200, JSON_TYPE, OK],
+    ['GET /datainfoid/blacklist/query', 200, JSON_TYPE, '{"success":true,"message":null,"data":null}'],
+    ['GET /blacklist/update', 405, null, ''],
+    ['POST /blacklist/update', 400, 'text/plain', /operator\/blacklist = : it must be /, ''],
+    ['POST /blacklist/update', 400, 'text/plain', /it must be /, 'this is not JSON'],
+    ['POST /blacklist/update', 400, 'text/plain', /it must be /, '{"NO_SUCH":{"IP_FULL":["192.0.2.1"]}}'],
+    ['POST /blacklist/update', 200, JSON_TYPE, OK, '{}'],
+    [
+      'POST /blacklist/update',
+      200,
+      JSON_TYPE,
+      OK,
+      '{"FORBIDDEN_PUB":{"IP_FULL":["192.0.2.1"]},"FORBIDDEN_SUB_BY_PREFIX":{"IP_FULL":[]}}',
+    ],
+    [
+      'GET /persistentData/query?dataInfoId=session.blacklist.data%23%40%239600%23%40%23CONFIG',
+      200,
+      JSON_TYPE,
+      /"data":"\{\\"FORBIDDEN_PUB\\":\{\\"IP_FULL\\":\[\\"192\.0\.2\.1\\"\]\}/,
+    ],
+    [
+      'POST /blacklist/update',
+      200,
+      JSON_TYPE,
+      OK,
+      '{"FORBIDDEN_PUB":{"IP_FULL":[]},"FORBIDDEN_SUB_BY_PREFIX":{"IP_FULL":[]}}',
+    ],
+    ['POST /datainfoid/blacklist/add', 200, JSON_TYPE, NOT_SAVED],
+    ['POST /datainfoid/blacklist/add', 200, JSON_TYPE, NOT_SAVED, 'dataId=banned', FORM],
+    ['POST /datainfoid/blacklist/add', 200, JSON_TYPE, OK, BANNED, FORM],
+    [
+      'GET /datainfoid/blacklist/query',
+      200,
+      JSON_TYPE,
+      '{"success":true,"message":null,"data":["banned#@#DEFAULT_INSTANCE_ID#@#SOFA"]}',
+    ],
+    [
+      'POST /datainfoid/blacklist/delete',
+      200,
+      JSON_TYPE,
+      '{"success":false,"message":"Delete dataid black list exception"}',
+    ],
+    ['POST /datainfoid/blacklist/delete', 200, JSON_TYPE, OK, BANNED, FORM],
+    ['POST /datainfoid/blacklist/delete', 200, JSON_TYPE, OK, BANNED, FORM],
+    ['GET /datainfoid/blacklist/query', 200, JSON_TYPE, '{"success":true,"message":null,"data":[]}'],
+    ['POST /api/clientManager/clientOff', 200, JSON_TYPE, NO_IPS],
+    ['POST /api/clientManager/clientOff', 200, JSON_TYPE, NO_IPS, 'ips=', FORM],
+    [
+      'POST /api/clientManager/clientOff',
+      200,
+      JSON_TYPE,
+      '{"success":false,"message":"invalid ip address: a b"}',
+      'ips=a b',
+      FORM,
+    ],
+    ['POST /api/clientManager/clientOff', 200, JSON_TYPE, OK_EMPTY, 'ips=192.0.2.1;192.0.2.2', FORM],
+    [
+      'GET /api/clientManager/query',
+      200,
+      JSON_TYPE,
+      /^\{"success":true,"message":null,"data":\{"version":\d+,"clientOffAddress":\{"192\.0\.2\.1":\{"version":0,"address":"192\.0\.2\.1","pub":true,"sub":true\},"192\.0\.2\.2":\{"version":0,"address":"192\.0\.2\.2","pub":true,"sub":true\}\},"reduces":\[\]\}\}$/,
+    ],
+    ['POST /api/clientManager/clientOpen', 200, JSON_TYPE, NO_IPS],
+    ['POST /api/clientManager/clientOpen', 200, JSON_TYPE, OK_EMPTY, 'ips=192.0.2.1;192.0.2.2', FORM],
+    ['GET /api/clientManager/query', 200, JSON_TYPE, NO_DATA],
+    ['POST /api/clientManager/reduce', 200, JSON_TYPE, NO_IPS],
+    ['POST /api/clientManager/reduce', 200, JSON_TYPE, OK_EMPTY, 'ips=192.0.2.1;192.0.2.2', FORM],
+    ['POST /api/clientManager/clientOffWithSub', 200, JSON_TYPE, NO_IPS],
+    [
+      'POST /api/clientManager/clientOffWithSub',
+      400,
+      'text/plain',
+      /field ips must be a JSON list/,
+      'ips=192.0.2.3',
+      FORM,
+    ],
+    ['POST /api/clientManager/clientOffWithSub', 200, JSON_TYPE, OK_EMPTY, WITH_SUB, FORM],
+    [
+      'GET /api/clientManager/query',
+      200,
+      JSON_TYPE,
+      /"clientOffAddress":\{"192\.0\.2\.3":\{"version":0,"address":"192\.0\.2\.3","pub":true,"sub":true\}\},"reduces":\["192\.0\.2\.1","192\.0\.2\.2"\]\}\}$/,
+    ],
+    ['POST /api/clientManager/reduce', 200, JSON_TYPE, OK_EMPTY, 'ips=192.0.2.3', FORM],
+    [
+      'GET /api/clientManager/query',
+      200,
+      JSON_TYPE,
+      /"clientOffAddress":\{\},"reduces":\["192\.0\.2\.1","192\.0\.2\.2","192\.0\.2\.3"\]\}\}$/,
+    ],
     ['PUT /opsapi/v1/server/group/quit/192.0.2.9', 200, JSON_TYPE, OK_EMPTY],
     [
       'PUT /opsapi/v1/server/group/quit/nosuch',
@@ -650,5 +804,55 @@ describe('meta', () => {
       expect(members.map((node) => node.role).toSorted()).toEqual(['data', 'meta', 'session']);
       expect(members.filter(({ draining }) => draining)).toEqual([]);
     }
+  });
+});
+
+describe('across roles', () => {
+  const counted = async () => (await ask('session', 'GET /digest/data/count')).body;
+  const counts = (publishers: number): string =>
+    `Subscriber count: 1, Publisher count: ${publishers}, Watcher count: 0`;
+  const listed = async () => {
+    const datum = await json('data', `/digest/datum/query?dataId=${encodeURIComponent(DATA_ID)}&group=SOFA`);
+    return Object.keys(datum.DefaultDataCenter.pubMap);
+  };
+
+  it('an address is off and opened again', async () => {
+    const [ip] = clientAddress.split(':');
+    const version = async (path: string): Promise<number> =>
+      JSON.parse(
+        (await ask('session', `POST /api/clientManager/persistence/${path}`, `ips=${ip}`, FORM)).body,
+      ).data;
+    const known = async (of: number) =>
+      (await ask('session', `GET /api/clientManager/persistence/checkVersion?version=${of}`)).body;
+    expect(await known(await version('clientOff'))).toBe(OK_EMPTY);
+    expect(await counted()).toBe(counts(0));
+    await until(async () => (await listed()).length === 0);
+    expect(await json('session', '/connections/query')).toEqual([clientAddress]);
+    expect(await json('session', '/registry/v1/clients/off')).toMatchObject({ off: [ip] });
+    const zone = await ask('session', 'POST /api/clientManager/zone/queryClientOff');
+    expect(JSON.parse(zone.body).data).toEqual({ '127.0.0.1': { success: true, ips: [ip] } });
+    expect(await known(9e15)).toMatch(/^\{"success":false,"message":"not loaded by 127\.0\.0\.1:\d+"\}$/);
+    expect(await known(await version('clientOpen'))).toBe(OK_EMPTY);
+    await until(async () => (await counted()) === counts(1) && (await listed())[0] === registerId);
+    expect(await json('session', '/connections/query')).not.toContain(clientAddress);
+  });
+
+  it('a connection is off, and on again', async () => {
+    const before = await json('session', '/connections/query');
+    expect((await ask('session', 'POST /api/clients/off', JSON.stringify(before))).body).toBe(OK_EMPTY);
+    expect(await counted()).toBe('Subscriber count: 0, Publisher count: 0, Watcher count: 0');
+    expect(await json('session', `/digest/all/data/query?dataInfoId=${ID}`)).toEqual({});
+    expect(await json('session', '/connections/query')).toEqual(before);
+    await until(async () => (await listed()).length === 0);
+    expect((await ask('session', 'POST /api/clients/on', JSON.stringify(before))).body).toBe(OK_EMPTY);
+    await until(async () => (await counted()) === counts(1) && (await listed()).length === 1);
+  });
+
+  it('publications are off once, at all sessions of the zone', async () => {
+    const ips = `ips=${clientAddress.split(':')[0]}`;
+    expect((await ask('session', 'POST /api/clientManager/zone/clientOff', ips, FORM)).body).toBe(OK_EMPTY);
+    expect(await counted()).toBe(counts(0));
+    expect((await ask('session', 'POST /api/clientManager/zone/clientOpen', ips, FORM)).body).toBe(OK_EMPTY);
+    await until(async () => (await counted()) === counts(1) && (await listed()).length === 1);
   });
 });

@@ -1,5 +1,7 @@
 /** What a session keeps per client connection. Hot path: plain fields, sets made only when needed. */
+import { parseAddress } from '@sofa-registry/model';
 import type { BoltChannel } from '@sofa-registry/runtime';
+import type { ServiceName, Use } from './operator/traffic-rules.ts';
 import type { PushTarget, TargetSet } from './push/push-target.ts';
 import type { SessionPublisher, SessionWatcher } from './registry/registrations.ts';
 
@@ -13,12 +15,20 @@ export interface SdkHello {
   readonly delta: boolean;
 }
 
+/** What was acknowledged and withheld, or dropped, because an operator wants it so. */
+export interface Withheld extends ServiceName {
+  readonly use: Use;
+}
+
+/** Withheld services remembered of one connection; nobody notices when further ones are allowed again. */
+const WITHHELD_MAX = 10_000;
+
 /** One client connection. Identity = remote `ip:port` while it is open (wire 1.6). */
 export class ClientConnection {
   readonly channel: BoltChannel<ClientConnection>;
   /** Remote `ip:port`. */
   readonly address: string;
-  /** Remote host, for the push switch's gray list. */
+  /** Remote host without brackets, as operators name it. */
   readonly host: string;
   /** A SubscriberRegisterPb was seen: every push is protobuf from then on (wire 2.2). */
   pb = false;
@@ -41,6 +51,8 @@ export class ClientConnection {
   /** When it was last asked whether its client is here, monotonic ms. */
   askedMs = -Infinity;
   closed = false;
+  /** What its client lacks as long as an operator wants it so. */
+  withheld: Map<string, Withheld> | null = null;
   /** Monotonic ms when it was opened, or last asked to leave. */
   sinceMs: number;
   /** Connections are numbered as they are opened. */
@@ -52,8 +64,14 @@ export class ClientConnection {
     // Whole ms: a fraction would cost an object.
     this.sinceMs = Math.floor(nowMs);
     this.address = channel.remoteAddress;
-    const at = this.address.lastIndexOf(':');
-    this.host = at < 0 ? this.address : this.address.slice(0, at);
+    this.host = parseAddress(this.address)?.host ?? this.address;
+  }
+
+  /** Remembers what is withheld, so that it can be asked for when it is allowed again. */
+  withhold(use: Use, { dataId, dataInfoId }: ServiceName): void {
+    this.withheld ??= new Map();
+    if (this.withheld.size < WITHHELD_MAX)
+      this.withheld.set(`${use} ${dataInfoId}`, { use, dataId, dataInfoId });
   }
 
   /** True if the client has taken back, or moved elsewhere, all it had here: its close is no lost socket. */

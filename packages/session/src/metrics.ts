@@ -73,6 +73,19 @@ function registrationMetrics(set: MetricSet) {
   };
 }
 
+/** What operators want done with clients. */
+function trafficMetrics(set: MetricSet) {
+  const withheld = set.counterVec(
+    'withheld_total',
+    'Registrations acknowledged and not stored, or dropped: an operator took the client or the service out of the traffic',
+    ['kind'],
+    'F192',
+  );
+  return {
+    withheld: { publish: withheld.with('publisher'), subscribe: withheld.with('subscriber') },
+  };
+}
+
 /** The conversations with data nodes. */
 function dataMetrics(set: MetricSet) {
   const writeRetry = set.counterVec(
@@ -180,7 +193,13 @@ function pushMetrics(set: MetricSet) {
 /** Builds the set. Gauges are added by the server, which knows where to read them. */
 export function sessionMetrics() {
   const set = new MetricSet('session');
-  return { set, ...registrationMetrics(set), ...dataMetrics(set), ...pushMetrics(set) };
+  return {
+    set,
+    ...registrationMetrics(set),
+    ...trafficMetrics(set),
+    ...dataMetrics(set),
+    ...pushMetrics(set),
+  };
 }
 
 /** The metrics of one session. */

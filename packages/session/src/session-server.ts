@@ -24,6 +24,8 @@ import { MetadataSync } from './metadata/metadata-sync.ts';
 import { type SessionMetrics, sessionMetrics } from './metrics.ts';
 import { type Compressor, zlibCompressor } from './push/compressor.ts';
 import { ConfigPush } from './push/config-push.ts';
+import { SessionTraffic } from './operator/session-traffic.ts';
+import { TrafficRules } from './operator/traffic-rules.ts';
 import { PushEngine } from './push/push-engine.ts';
 import { PushSwitch } from './push/push-switch.ts';
 import { Refusals } from './refusals.ts';
@@ -69,6 +71,8 @@ type Phase = 'new' | 'starting' | 'serving' | 'draining' | 'stopped';
 export class SessionServer {
   readonly inspect: SessionInspect;
   readonly metrics: MetricSet;
+  /** Takes clients out of the traffic and lets them in again. */
+  readonly traffic: SessionTraffic;
   readonly #ports: SessionPorts;
   readonly #config: SessionConfig;
   readonly #settings: SessionTunables;
@@ -87,6 +91,7 @@ export class SessionServer {
   readonly #leaver: SessionLeaver;
   readonly #gate: RestartGate;
   readonly #pushSwitch = new PushSwitch();
+  readonly #trafficRules = new TrafficRules();
   readonly #refusals = new Refusals();
   readonly #metadata: MetadataSync;
   readonly #context: HandlerContext;
@@ -145,6 +150,7 @@ export class SessionServer {
       drained: (connection) => this.#engine.drained(connection),
       crashed: (error) => ports.logger.error('a client handler failed', { error: String(error) }),
     });
+    this.traffic = this.#makeTraffic();
     this.#metadata = this.#makeMetadata();
     this.#context = this.#makeContext();
     this.inspect = this.#makeInspect();
@@ -329,7 +335,9 @@ export class SessionServer {
     if (this.#phase === 'stopped') return;
     if (changed.members) this.#noteListed();
     this.#data.viewChanged(changed);
-    if (changed.docs && this.#pushSwitch.update(this.#meta.view.docs)) this.#catchUpAll();
+    if (!changed.docs) return;
+    if (this.#pushSwitch.update(this.#meta.view.docs)) this.#catchUpAll();
+    this.traffic.update(this.#meta.view.docs);
   }
 
   /** Clients that ask right after the start must find this session: an official one that finds none comes back after 5 s. */
@@ -350,7 +358,8 @@ export class SessionServer {
     const { saidGoodbye, spoke } = connection;
     const publishers = this.#registry.connectionClosed(connection);
     // While we stop, closes are our doing: data nodes keep the publishers until they are registered elsewhere or the lease ends.
-    const sentAway = this.#balancer.takeLeft(connection);
+    const reopened = this.traffic.takeLeft(connection);
+    const sentAway = this.#balancer.takeLeft(connection) || reopened;
     if (this.#phase !== 'serving' || !spoke) return;
     const open = this.#door.spoken;
     if (saidGoodbye) this.#departures.left(open);
@@ -365,6 +374,7 @@ export class SessionServer {
     this.#engine.sweepSlow();
     this.#checkGate(nowMs);
     this.#releaseHolds();
+    this.traffic.check();
     this.#metadata.check();
     if (this.#phase === 'serving') this.#balancer.check(nowMs);
   }
@@ -457,6 +467,20 @@ export class SessionServer {
       engine: this.#engine,
       config: new ConfigPush(clock, this.#stamps, this.#settings, this.#metrics),
       compressor: this.#compressor,
+      traffic: this.#trafficRules,
+    });
+  }
+
+  #makeTraffic(): SessionTraffic {
+    const { clock, logger } = this.#ports;
+    return new SessionTraffic({
+      clock,
+      logger,
+      rules: this.#trafficRules,
+      store: this.#store,
+      registry: this.#registry,
+      connections: this.#door.connections,
+      departed: () => this.#departures.core.pending,
     });
   }
 

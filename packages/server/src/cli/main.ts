@@ -92,6 +92,24 @@ function addOperations(root: Command): void {
       (await import('./drain.ts')).drain(node, on, flags),
     );
   }
+  queryOptions(
+    root
+      .command('client-off')
+      .argument('[addresses...]', 'addresses of clients; none: show who is off')
+      .description('take the publications of clients out of all lists, until client-open'),
+  )
+    .option('--sub', 'their subscriptions as well')
+    .action(async (addresses: string[], flags) =>
+      (await import('./client-off.ts')).clientOff(addresses, flags),
+    );
+  queryOptions(
+    root
+      .command('client-open')
+      .argument('<addresses...>', 'addresses of clients')
+      .description('let clients that are off publish again: they are disconnected, and register anew'),
+  ).action(async (addresses: string[], flags) =>
+    (await import('./client-off.ts')).clientOpen(addresses, flags),
+  );
   queryOptions(root.command('audit').description('what operators did: who, what, before and after'))
     .option('--limit <n>', 'newest entries shown', '100')
     .action(async (flags) => (await import('./audit.ts')).audit(flags));

@@ -5,6 +5,7 @@ import { oneLine, SERVER_ERRORS, ServerError } from '../errors.ts';
 import { type AuditEntry, type AuditLog, AUDIT_VALUE_UNITS_MAX, auditValue } from './audit.ts';
 import { type Answer, empty, JSON_TYPE, stringify, text, TEXT_TYPE } from './answer.ts';
 import type { Endpoint, Input } from './endpoint.ts';
+import { credentialsOf, ORIGIN_HEADER } from './caller-headers.ts';
 import type { Caller, Gate } from './gate.ts';
 import type { RepairHandler, RequestHandler } from './http-port.ts';
 import { check, parseBody, parsePairs } from './input.ts';
@@ -36,9 +37,6 @@ export interface ForwardedRequest {
   /** `ip:port` of the caller. */
   readonly remote: string;
 }
-
-/** Names the caller of a request that a meta passes on to the leader. */
-export const ORIGIN_HEADER = 'x-sofa-registry-origin';
 
 /** The app of a role, ready for requests. */
 export interface App {
@@ -123,7 +121,9 @@ async function answer<C>(
   const parsed = parseBody(entry.bodyKind ?? 'none', body);
   if (entry.body !== undefined) await check(entry.body, parsed, 'body');
   const params = request.params as Record<string, string>;
-  const input: Input<never, never> = { params, query, body: parsed as never, remote: caller.remote };
+  const { remote } = caller;
+  const credentials = credentialsOf(request.headers);
+  const input: Input<never, never> = { params, query, body: parsed as never, remote, credentials };
   if (entry.changes !== true) return entry.handle(options.context, input);
   return audited(entry, request, options, caller, body, input);
 }

@@ -11,6 +11,8 @@ export interface Input<Q, B> {
   readonly body: B;
   /** `ip:port` of the caller, for the audit log. */
   readonly remote: string;
+  /** Headers by which the caller shows another node who it is. */
+  readonly credentials: Readonly<Record<string, string>>;
 }
 
 /** Kinds of body. none: whatever comes is ignored. */

@@ -5,11 +5,12 @@
 import { formatAddress, type NodeRecord, parseAddress } from '@sofa-registry/model';
 import { oneLine, ServerError } from '../errors.ts';
 import type { Answer } from './answer.ts';
-import { type ForwardedRequest, ORIGIN_HEADER } from './build-app.ts';
+import type { ForwardedRequest } from './build-app.ts';
+import { credentialsOf, ORIGIN_HEADER } from './caller-headers.ts';
 import type { RoleContext } from './common-endpoints.ts';
 
 const HOP_HEADER = 'x-sofa-registry-forwarded';
-const KEPT_HEADERS = ['content-type', 'authorization', 'x-apiauth-token', 'x-operator'];
+const FORM_TYPE = 'application/x-www-form-urlencoded';
 const FORWARD_MS = 3_000;
 
 /** Null when this node is to answer itself. @throws SR_HTTP_NOT_READY when nobody can be asked */
@@ -23,7 +24,10 @@ export async function forwardToLeader(
     if (request.headers[HOP_HEADER] !== undefined || target === '') {
       throw new ServerError('SR_HTTP_NOT_READY', 'no leader found');
     }
-    return await send(target, request, context);
+    const { headers, url: path, method, body, remote } = request;
+    const type = headers['content-type'];
+    const credentials = credentialsOf(headers);
+    return await askNode(target, { method, path, body, remote, credentials, type }, context);
   } catch (error) {
     if (context.role.role === 'meta' && request.lastSeenWillDo) return null;
     throw error;
@@ -50,28 +54,39 @@ function httpOf(members: readonly NodeRecord[], meta: string): string | undefine
   return members.find(({ role, address }) => role === 'meta' && address === meta)?.httpAddress;
 }
 
-async function send(target: string, request: ForwardedRequest, context: RoleContext): Promise<Answer> {
-  const headers: Record<string, string> = { [HOP_HEADER]: '1', [ORIGIN_HEADER]: request.remote };
-  for (const name of KEPT_HEADERS) {
-    const value = request.headers[name];
-    if (typeof value === 'string') headers[name] = value;
-  }
+/** A request to another node in the name of its caller. */
+export interface NodeRequest {
+  readonly method: string;
+  /** Path and query. */
+  readonly path: string;
+  readonly body?: string;
+  /** Content type of the body; a form unless told. */
+  readonly type?: string | string[];
+  readonly credentials: Readonly<Record<string, string>>;
+  /** `ip:port` of the caller. */
+  readonly remote: string;
+}
+
+/** Asks another node over HTTP. @throws SR_HTTP_NOT_READY when it does not answer */
+export async function askNode(
+  target: string,
+  { method, path, body, type = FORM_TYPE, credentials, remote }: NodeRequest,
+  context: RoleContext,
+): Promise<Answer> {
+  const headers: Record<string, string> = { ...credentials, [HOP_HEADER]: '1', [ORIGIN_HEADER]: remote };
+  if (typeof type === 'string') headers['content-type'] = type;
   const tls = context.process.secrets.httpPeer ?? undefined;
   try {
     const { httpCall } = await import('@sofa-registry/runtime/node');
     return await httpCall({
-      url: `${tls === undefined ? 'http' : 'https'}://${target}${request.url}`,
-      method: request.method,
+      url: `${tls === undefined ? 'http' : 'https'}://${target}${path}`,
+      method,
       headers,
-      body: request.method === 'GET' || request.method === 'HEAD' ? undefined : request.body,
+      body: method === 'GET' || method === 'HEAD' ? undefined : body,
       signal: AbortSignal.timeout(FORWARD_MS),
       tls,
     });
   } catch (error) {
-    throw new ServerError(
-      'SR_HTTP_NOT_READY',
-      `the leader at ${target} did not answer: ${oneLine(error)}`,
-      error,
-    );
+    throw new ServerError('SR_HTTP_NOT_READY', `${target} did not answer: ${oneLine(error)}`, error);
   }
 }

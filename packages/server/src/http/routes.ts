@@ -2,14 +2,17 @@
 import type { ProcessContext, RunningRole } from '../compose/role.ts';
 import type { Logger } from '@sofa-registry/runtime';
 import { type App, buildFastify } from './build-app.ts';
+import { CLIENT_MANAGER, PERSISTENT_CLIENT_MANAGER } from './client-manager.ts';
 import { COMMON_ENDPOINTS, type RoleContext } from './common-endpoints.ts';
 import { DATUMS } from './data/datums.ts';
 import type { Endpoint } from './endpoint.ts';
 import { forwardToLeader } from './forward.ts';
+import { BLACKLISTS } from './meta/blacklist.ts';
 import { CLUSTER } from './meta/cluster.ts';
 import { DOCUMENTS, PERSISTENT_DATA } from './meta/documents.ts';
 import { PUSH_SWITCH } from './meta/push-switch.ts';
 import { OPERATIONS } from './operations.ts';
+import { SESSION_CLIENTS } from './session/clients.ts';
 import { SESSION_DIGESTS } from './session/digests.ts';
 import { SERVER_LISTS } from './session/server-lists.ts';
 import { SLOT_TABLE_ENDPOINTS } from './slot-table.ts';
@@ -20,12 +23,23 @@ export const ENDPOINTS = {
     ...COMMON_ENDPOINTS,
     ...CLUSTER,
     ...PUSH_SWITCH,
+    ...CLIENT_MANAGER,
+    ...PERSISTENT_CLIENT_MANAGER,
+    ...BLACKLISTS,
     ...PERSISTENT_DATA,
     ...DOCUMENTS,
     ...SLOT_TABLE_ENDPOINTS,
   ],
   data: [...COMMON_ENDPOINTS, ...DATUMS, ...SLOT_TABLE_ENDPOINTS, ...OPERATIONS],
-  session: [...COMMON_ENDPOINTS, ...SERVER_LISTS, ...SESSION_DIGESTS, ...SLOT_TABLE_ENDPOINTS, ...OPERATIONS],
+  session: [
+    ...COMMON_ENDPOINTS,
+    ...SERVER_LISTS,
+    ...SESSION_DIGESTS,
+    ...SESSION_CLIENTS,
+    ...PERSISTENT_CLIENT_MANAGER,
+    ...SLOT_TABLE_ENDPOINTS,
+    ...OPERATIONS,
+  ],
 } as const satisfies Record<RunningRole['role'], readonly Endpoint<never>[]>;
 
 /** The app of a role. */

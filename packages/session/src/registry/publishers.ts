@@ -24,6 +24,7 @@ export interface PublisherParts {
 /** The publishers of one session. */
 export class Publishers implements RegistrationKind<SessionPublisher, PublisherRegister> {
   readonly name = 'publisher';
+  readonly use = 'publish';
   readonly versionNeeded = false;
   readonly #parts: PublisherParts;
 

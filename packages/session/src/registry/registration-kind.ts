@@ -1,6 +1,7 @@
 /** What publishers, subscribers and watchers have each of their own; the checks they share are the registry's. Hot path. */
 import type { BaseRegister } from '@sofa-registry/wire';
 import type { ClientConnection } from '../client-connection.ts';
+import type { Use } from '../operator/traffic-rules.ts';
 import type { ServiceEntry } from './service-entry.ts';
 import type { Held } from './version-rule.ts';
 
@@ -11,6 +12,8 @@ export type Verdict = string | null;
 export interface RegistrationKind<H extends Held, M extends BaseRegister> {
   /** In metrics. */
   readonly name: 'publisher' | 'subscriber' | 'watcher';
+  /** What operators may forbid of it; null = nothing. */
+  readonly use: Use | null;
   /** A message without a version is refused. */
   readonly versionNeeded: boolean;
   /** What is held with this registerId. */
@@ -28,7 +31,7 @@ export interface RegistrationKind<H extends Held, M extends BaseRegister> {
     stamp: number,
     held: H | undefined,
   ): void;
-  /** Removes it, on the client's word. */
+  /** Removes it, on the client's word or an operator's. */
   remove(
     service: ServiceEntry,
     registerId: string,

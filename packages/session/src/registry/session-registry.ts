@@ -6,9 +6,10 @@
 import { DATA_INFO_ID_UNITS_MAX, DEFAULT_INSTANCE_ID, type HybridClock } from '@sofa-registry/model';
 import type { BaseRegister, PublisherRegister, SubscriberRegister } from '@sofa-registry/wire';
 import type { ClientConnection } from '../client-connection.ts';
+import type { TrafficRules } from '../operator/traffic-rules.ts';
 import { type PublisherParts, Publishers } from './publishers.ts';
 import { orDefault, type RegistrationKind, type Verdict } from './registration-kind.ts';
-import type { SessionPublisher } from './registrations.ts';
+import type { SessionPublisher, SessionSubscriber } from './registrations.ts';
 import type { ServiceEntry } from './service-entry.ts';
 import { type SubscriberParts, Subscribers } from './subscribers.ts';
 import { type Held, standingOf } from './version-rule.ts';
@@ -22,6 +23,7 @@ const EVENT_REGISTER = 'REGISTER';
 /** What the registry works with. */
 export interface RegistryParts extends PublisherParts, SubscriberParts, WatcherParts {
   readonly stamps: HybridClock;
+  readonly traffic: TrafficRules;
 }
 
 /** The registrations of one session. */
@@ -74,6 +76,22 @@ export class SessionRegistry {
     return true;
   }
 
+  /** An operator takes a publisher out of the lists, unless it was registered again meanwhile. */
+  withdraw(publisher: SessionPublisher): void {
+    const { store, forwarder, metrics } = this.#parts;
+    if (!store.holds(publisher)) return;
+    forwarder.clientOff(publisher);
+    store.removePublisher(publisher);
+    metrics.withheld.publish.value++;
+  }
+
+  /** An operator drops a subscriber: its client keeps the list it has. */
+  unsubscribe(subscriber: SessionSubscriber): void {
+    const { registerId, version, stamp, target } = subscriber;
+    this.#subscribers.remove(target.service, registerId, version, stamp, subscriber);
+    this.#parts.metrics.withheld.subscribe.value++;
+  }
+
   #take<H extends Held, M extends BaseRegister>(
     kind: RegistrationKind<H, M>,
     connection: ClientConnection,
@@ -90,7 +108,7 @@ export class SessionRegistry {
     }
     const service = this.#claim(message);
     if (service === null) return this.#badDataInfoId();
-    const { metrics, store, stamps } = this.#parts;
+    const { metrics, store, stamps, traffic } = this.#parts;
     const registerId = message.registId as string;
     const version = Number(message.version ?? 0);
     const stamp = stamps.next();
@@ -106,6 +124,14 @@ export class SessionRegistry {
       kind.remove(service, registerId, version, stamp, held);
       store.release(service);
       metrics.unregistered[kind.name].value++;
+      return null;
+    }
+    if (kind.use !== null && !traffic.allows(kind.use, connection.host, service)) {
+      // It may be listed all the same, through another session.
+      kind.remove(service, registerId, version, stamp, held);
+      store.release(service);
+      connection.withhold(kind.use, service);
+      metrics.withheld[kind.use].value++;
       return null;
     }
     if (owner !== connection) {

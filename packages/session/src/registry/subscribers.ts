@@ -26,6 +26,7 @@ export interface SubscriberParts {
 /** The subscribers of one session. */
 export class Subscribers implements RegistrationKind<SessionSubscriber, SubscriberRegister> {
   readonly name = 'subscriber';
+  readonly use = 'subscribe';
   readonly versionNeeded = true;
   readonly #parts: SubscriberParts;
 

@@ -17,6 +17,7 @@ export interface WatcherParts {
 /** The watchers of one session. */
 export class Watchers implements RegistrationKind<SessionWatcher, BaseRegister> {
   readonly name = 'watcher';
+  readonly use = null;
   readonly versionNeeded = true;
   readonly #parts: WatcherParts;
 

@@ -1,10 +1,10 @@
 /**
  * Operator documents. The reference's `persistentData` speaks of dataInfoIds, our own interface of keys; both reach the same
- * documents. The reference's push switches and the nodes taken out are documents of their own here, everything else is stored with its
- * version.
+ * documents. The reference's push switches, blacklists and the nodes taken out are documents of their own here, everything else is stored
+ * with its version.
  */
 import Type from 'typebox';
-import { DATA_INFO_ID_SEPARATOR } from '@sofa-registry/model';
+import { BLACKLIST_KEY, DATA_INFO_ID_SEPARATOR, SERVICE_BLACKLIST_KEY } from '@sofa-registry/model';
 import { docRefusal } from '@sofa-registry/meta';
 import { ServerError } from '../../errors.ts';
 import { empty, generic, json, result } from '../answer.ts';
@@ -25,6 +25,8 @@ const STOP_PUSH_ID = 'session.stop.push.data.switch#@#9600#@#CONFIG';
 const BARE_KEYS: ReadonlyMap<string, string> = new Map([
   [STOP_PUSH_ID, STOP_PUSH_KEY],
   ['session.push.switch.gray.open#@#9600#@#CONFIG', GRAY_PUSH_KEY],
+  ['session.blacklist.data#@#9600#@#CONFIG', BLACKLIST_KEY],
+  ['session.dataid.blacklist#@#9600#@#CONFIG', SERVICE_BLACKLIST_KEY],
 ]);
 
 /** Keys that operators own. */
@@ -99,6 +101,8 @@ async function putData(context: MetaContext, body: DataBody) {
   const stored = await read(context, id);
   if (version <= 0 || (stored !== null && version <= stored.version)) return result(false);
   const value = BARE_KEYS.has(id) ? body.data : JSON.stringify({ version, data: body.data });
+  const refusal = docRefusal(keyOf(id), value);
+  if (refusal !== '') throw new ServerError('SR_HTTP_INPUT', refusal);
   await context.role.tier.admin.putDoc(keyOf(id), value, stored?.docVersion ?? 0);
   return result(true);
 }
