@@ -103,6 +103,8 @@ export class ListState {
 
   #step(known: Segment | undefined, update: ListUpdate): UpdateOutcome {
     if (known === undefined) return 'resync';
+    // While this client moves to a session of another zone both push: at one version each has a list of its own.
+    if (this.#scope === 'zone' && update.localZone !== known.localZone) return 'resync';
     if (update.version <= known.version) return 'stale';
     const { publishers } = known;
     if (publishers === null || update.from !== known.version || update.publishers === null) return 'resync';

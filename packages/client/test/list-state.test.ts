@@ -124,3 +124,25 @@ it('keeps a bounded number of data centres with scope global', () => {
   expect(outcomes.slice(0, 64).every((outcome) => outcome === 'shown')).toBe(true);
   expect(outcomes[64]).toBe('tooBig');
 });
+
+it('scope zone: a step for the list of another zone does not fit, whatever its version; the whole list does', () => {
+  const state = new ListState(key, 'zone', 100);
+  const one = (localZone: string, step: number, value: string, from: number | null): ListUpdate => ({
+    segment: 'dc',
+    localZone,
+    version: versionOf(step),
+    from: from === null ? null : versionOf(from),
+    publishers: [publisher(`of ${localZone}`, { zone: localZone, value })],
+    removed: [],
+    zones: null,
+  });
+  expect(state.apply(one('Z1', 1, 'a', null), 0)).toBe('shown');
+  // The session that this client moves to has the list of its own zone at the same version.
+  expect(state.apply(one('Z2', 1, 'b', null), 0)).toBe('shown');
+  expect(state.apply(one('Z1', 2, 'c', 1), 0)).toBe('resync');
+  expect([...(state.list?.zones ?? [])]).toEqual([['Z2', ['b']]]);
+  expect(state.apply(one('Z1', 2, 'c', null), 0)).toBe('shown');
+  expect(state.apply(one('Z2', 2, 'd', 1), 0)).toBe('resync');
+  expect(state.apply(one('Z2', 2, 'd', null), 0)).toBe('shown');
+  expect([...(state.list?.zones ?? [])]).toEqual([['Z2', ['d']]]);
+});

@@ -3,6 +3,8 @@ import { expect, test } from 'vitest';
 import { BatchSummary, runSeed } from '@sofa-registry/testing';
 
 const FIXED_SEEDS = 80;
+/** Seeds of level `operator` that broke something once. */
+const OPERATOR_REGRESSIONS = [24, 57];
 /** Seeds that broke something once, by what they found. */
 const REGRESSIONS = [
   4, 5, 10, 13, 21, 24, 29, 48, 97, 102, 112, 126, 133, 150, 162, 188, 197, 205, 273, 1007, 1081, 1223, 1266,
@@ -26,6 +28,7 @@ test('fixed seeds', { timeout: 300_000 }, async () => {
   const summary = new BatchSummary();
   for (const seed of REGRESSIONS)
     for (const level of ['single', 'combo'] as const) summary.add(await runSeed(seed, wallMs, level));
+  for (const seed of OPERATOR_REGRESSIONS) summary.add(await runSeed(seed, wallMs, 'operator'));
   for (let seed = 10_001; seed <= 10_000 + FIXED_SEEDS; seed++) summary.add(await runSeed(seed, wallMs));
   finish(summary, 'fixed seeds');
 });

@@ -18,9 +18,10 @@ export interface RunSummary {
   readonly checks: readonly (readonly [string, number])[];
 }
 
-/** The faults that a seed gets in a mixed batch: none, of metas and their store, single, combined. */
+/** The faults that a seed gets in a mixed batch: none, of metas and their store, of operators, single, combined. */
 export function levelOf(seed: number): FaultLevel {
   if (seed % 8 === 0) return seed % 24 === 0 ? 'none' : 'meta';
+  if (seed % 8 === 4) return 'operator';
   return seed % 2 === 0 ? 'single' : 'combo';
 }
 

@@ -16,6 +16,8 @@ interface Known {
   readonly incarnation: number;
   /** It joined in this term; otherwise the leader may know it only from the table it took over. */
   readonly joined: boolean;
+  /** When it was first seen to be a member: what a dead node has said may arrive late, and it counts from then. */
+  readonly sinceMs: number;
   leaving: boolean;
 }
 
@@ -75,9 +77,9 @@ export class EvictionChecks {
     const nowMs = this.#world.nowMs();
     if (!mayEvict) this.#freeMs = nowMs;
     const asked = this.#allSound(leader, nowMs);
-    for (const { address, node, incarnation, joined } of this.#known.values()) {
+    for (const { address, node, incarnation, joined, sinceMs: knownMs } of this.#known.values()) {
       if (node === undefined || node.state !== 'down' || node.incarnation !== incarnation) continue;
-      const sinceMs = Math.max(node.downMs, this.#freeMs);
+      const sinceMs = Math.max(node.downMs, this.#freeMs, knownMs);
       const boundMs =
         asked && joined && node.downMs > this.#ofMs ? SOUND_MS : this.#settings.nodeLeaseMs + LATE_MS;
       if (nowMs - sinceMs > boundMs)
@@ -106,6 +108,7 @@ export class EvictionChecks {
       node,
       incarnation: node?.incarnation ?? 0,
       joined,
+      sinceMs: this.#world.nowMs(),
       leaving: false,
     });
   }

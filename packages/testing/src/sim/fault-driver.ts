@@ -4,6 +4,7 @@ import { type Fault, faultText, META_LEADER } from './faults.ts';
 import { Misfit } from './misfit.ts';
 import type { ModelClient } from './model-client.ts';
 import { NetworkFaults } from './network-faults.ts';
+import { Operator } from './operator.ts';
 import { metaOf, type SimCluster, type SimNode } from './sim-cluster.ts';
 import { simDelay } from './sim-clock.ts';
 import type { SimWorld } from './sim-host.ts';
@@ -18,6 +19,8 @@ export interface FaultDriverPorts {
   stopping(node: SimNode): void;
   /** All client connections of a node were reset. */
   reset(node: string): void;
+  /** Runs what restores the store from a backup. */
+  restoring(restore: () => void): void;
   violated(invariant: string, detail: string): void;
 }
 
@@ -28,6 +31,7 @@ export class FaultDriver {
   /** When clients that did not read began to again; Infinity while they do not. */
   readonly slowMs = new Map<string, number>();
   readonly store: StoreFaults;
+  readonly operator: Operator;
   readonly #world: SimWorld;
   readonly #cluster: SimCluster;
   readonly #ports: FaultDriverPorts;
@@ -46,6 +50,11 @@ export class FaultDriver {
       clients: () => ports.clients(),
       reset: (node) => ports.reset(node),
       nameOf: (name) => (name === META_LEADER ? this.#node(name).name : name),
+    });
+    this.operator = new Operator(world, cluster, {
+      client: (index) => ports.clients()[index]?.host.name ?? '',
+      disturb: (node) => this.#disturbances.begin(node),
+      restoring: (restore) => ports.restoring(restore),
     });
   }
 
@@ -69,6 +78,7 @@ export class FaultDriver {
     this.#world.trace.add('FAULT', 'all faults end');
     this.#world.network.heal();
     this.store.end();
+    this.operator.end();
     for (const misfit of this.#misfits) misfit.end();
     this.#misfits.clear();
     this.#disturbances.end();
@@ -96,7 +106,9 @@ export class FaultDriver {
       case 'stop':
         return this.#stop(this.#node(fault.node));
       case 'pause':
-        return this.#pause(this.#node(fault.node));
+        return this.#pause(this.#node(fault.node), false);
+      case 'suspend':
+        return this.#pause(this.#node(fault.node), true);
       case 'cut':
         return this.#network.cut(fault, fault.oneWay);
       case 'slow':
@@ -127,7 +139,7 @@ export class FaultDriver {
       case 'misfit':
         return this.#misfit(fault);
       default:
-        return this.store.begin(fault);
+        return this.#other(fault);
     }
   }
 
@@ -179,11 +191,17 @@ export class FaultDriver {
     };
   }
 
-  #pause(node: SimNode): (() => void) | null {
+  #other(fault: Fault): (() => void) | null {
+    const end = this.operator.begin(fault);
+    return end === undefined ? this.store.begin(fault) : end;
+  }
+
+  #pause(node: SimNode, suspended: boolean): (() => void) | null {
     const { host } = node;
     if (host === null || host.clock.paused) return null;
     const end = this.#disturbances.begin(node, true);
-    host.clock.pause();
+    if (suspended) host.clock.suspend();
+    else host.clock.pause();
     return () => {
       end();
       host.clock.resume();

@@ -4,9 +4,10 @@ import type { SimSize } from './plan.ts';
 
 /**
  * `none`; `single`: one fault at a time, with time to recover; `combo`: several at once, without rest; `meta`: what can happen to
- * metas and their store (see `meta-faults.ts`), with data nodes that die meanwhile.
+ * metas and their store (see `meta-faults.ts`), with data nodes that die meanwhile; `operator`: what operators do (see
+ * `operator-faults.ts`), with single faults meanwhile.
  */
-export type FaultLevel = 'none' | 'single' | 'combo' | 'meta';
+export type FaultLevel = 'none' | 'single' | 'combo' | 'meta' | 'operator';
 
 /** Stands for the meta that leads when the fault begins (the first one if none does). */
 export const META_LEADER = 'meta-leader';
@@ -69,6 +70,18 @@ export type Fault = {
     }
   /** A new node joins for good. */
   | { readonly kind: 'join'; readonly role: 'data' | 'session' }
+  /** The machine is suspended: its process stands still, and its monotonic clock, too. */
+  | { readonly kind: 'suspend'; readonly node: string }
+  /** An operator takes a node out, and in again. */
+  | { readonly kind: 'drain'; readonly node: string }
+  /** An operator freezes the slot table. */
+  | { readonly kind: 'freeze' }
+  /** An operator stops all pushes but those to so many clients on the gray list. */
+  | { readonly kind: 'stopPush'; readonly gray: number }
+  /** An operator asks for the slot table to be made now. */
+  | { readonly kind: 'refresh' }
+  /** A backup is taken; at the end the metas are stopped, the store is restored from it, and they are started again. */
+  | { readonly kind: 'restore' }
   /** One service changes at a high rate. */
   | { readonly kind: 'hot'; readonly service: number; readonly everyMs: number }
 );
@@ -106,7 +119,7 @@ const WEIGHTS: readonly (readonly [FaultKind, number])[] = [
 ];
 const WEIGHTS_SUM = WEIGHTS.reduce((sum, [, weight]) => sum + weight, 0);
 
-/** Draws a schedule between two times, of a level other than `meta`. */
+/** Draws a schedule between two times, of level `single` or `combo`. */
 export function makeFaults(
   random: Random,
   level: FaultLevel,

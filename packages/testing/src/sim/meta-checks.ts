@@ -7,7 +7,13 @@ import { epochTerm, type Slot, type SlotTable } from '@sofa-registry/model';
 import type { ChecksWorld } from './cluster-checks.ts';
 import { EvictionChecks } from './eviction-checks.ts';
 import { dataOf, metaOf, type SimCluster, type SimNode } from './sim-cluster.ts';
-import { type StoredTableView, watchLock, watchStoredTable } from './stored-table.ts';
+import {
+  lockHolder,
+  storedTable,
+  type StoredTableView,
+  watchLock,
+  watchStoredTable,
+} from './stored-table.ts';
 import type { Ways } from './ways.ts';
 
 /** Latency of the store, and of a look. */
@@ -25,6 +31,8 @@ const TERMS_MAX = 64;
 export interface MetaChecksWorld extends ChecksWorld {
   /** True while a table may be published that is not stored: the store does not answer in time, or did not until a moment ago. */
   storeExcused(): boolean;
+  /** Since when an operator has frozen the slot table; Infinity while it may move. */
+  frozenMs(): number;
   readonly ways: Ways;
   count(invariant: string): void;
 }
@@ -48,6 +56,8 @@ export class MetaChecks {
   /** Since when the leader holds evictions back; Infinity while it does not. */
   #protectedMs = Infinity;
   #looks = 0;
+  #restores = false;
+  readonly #lock: ReturnType<typeof watchLock>;
 
   constructor(cluster: SimCluster, world: MetaChecksWorld) {
     this.#cluster = cluster;
@@ -59,7 +69,16 @@ export class MetaChecks {
       (table) => this.#written(table),
       (term) => this.#handedOver.add(term),
     );
-    watchLock(cluster, (what) => world.violated('I17', what));
+    this.#lock = watchLock(cluster, (what) => world.violated('I17', what));
+  }
+
+  /** The store is restored from a backup: what it has then is what a new leader goes on from. */
+  restoring(restore: () => void): void {
+    this.#restores = true;
+    restore();
+    this.#restores = false;
+    this.#lock.restored();
+    this.#stored = storedTable(this.#cluster);
   }
 
   /** Call often: no table lives shorter than the time between two looks. */
@@ -80,7 +99,7 @@ export class MetaChecks {
     this.#world.count('I17');
     const leaders = this.#cluster
       .up('meta')
-      .filter((node) => node.host?.clock.paused === false && metaOf(node)?.inspect.leader().isLeader);
+      .filter((node) => this.#mayLead(node) && metaOf(node)?.inspect.leader().isLeader);
     if (leaders.length > 1)
       this.#world.violated('I17', `${leaders.map((node) => node.name).join(' and ')} both lead`);
     if (leaders.length !== 1) return null;
@@ -90,6 +109,12 @@ export class MetaChecks {
       this.#terms.set(term, { ledMs: this.#world.nowMs(), tookOver: this.#newest > 0 });
     }
     return leaders[0];
+  }
+
+  /** A machine that was suspended believes in its lease for longer than it lasts; what it does then is fenced. */
+  #mayLead({ host, address }: SimNode): boolean {
+    if (host === null || host.clock.paused) return false;
+    return !host.clock.lagging || lockHolder(this.#cluster) === address;
   }
 
   /** What a node was told. */
@@ -174,6 +199,7 @@ export class MetaChecks {
   }
 
   #written(table: StoredTableView): void {
+    if (this.#restores) return;
     const before = this.#stored;
     this.#world.count('I2');
     this.#early(table, 'stored is');
@@ -234,6 +260,8 @@ export class MetaChecks {
     const bad = (what: string): void => this.#world.violated('I16', `table ${after.epoch}: ${what}`);
     if (handedOver > leaderMovesMax) bad(`${handedOver} leaders handed over, limit ${leaderMovesMax}`);
     if (copied > copiesInFlightMax) bad(`${copied} copies on their way, limit ${copiesInFlightMax}`);
+    if (this.#world.nowMs() > this.#world.frozenMs() + DECIDED_MS && handedOver + copied > 0)
+      bad(`${handedOver} leaders and ${copied} copies moved though an operator froze the table`);
     if (this.#holdsBack() && handedOver + copied > 0)
       bad(`${handedOver} leaders and ${copied} copies moved while evictions are held back`);
   }

@@ -7,6 +7,8 @@ import type { Random } from '@sofa-registry/runtime';
 import { seededRandom } from '@sofa-registry/runtime';
 import { type Fault, type FaultLevel, makeFaults } from './faults.ts';
 import { makeMetaFaults } from './meta-faults.ts';
+import { makeOperatorFaults, makeSettings } from './operator-faults.ts';
+import type { SimTierSettings } from './sim-tiers.ts';
 
 /** A step of the clients. `client`, `pick` count modulo what there is. */
 export type ClientStep =
@@ -48,6 +50,13 @@ export interface SimSize {
   readonly stepMs: number;
 }
 
+/** Tunables that differ from the defaults. */
+export interface SimSettings {
+  readonly meta?: SimTierSettings['metaSettings'];
+  readonly data?: SimTierSettings['dataSettings'];
+  readonly session?: SimTierSettings['sessionSettings'];
+}
+
 /** A whole simulation. */
 export interface SimPlan {
   readonly seed: number;
@@ -55,6 +64,7 @@ export interface SimPlan {
   readonly size: SimSize;
   readonly steps: readonly ClientStep[];
   readonly faults: readonly Fault[];
+  readonly settings?: SimSettings;
 }
 
 /** Time from the start of all nodes to the first step, ms. */
@@ -68,11 +78,16 @@ export function makePlan(seed: number, level: FaultLevel, size: Partial<SimSize>
   const fromMs = SETTLE_MS;
   const toMs = fromMs + sizes.activeMs;
   const forFaults = seededRandom(random.uint32());
+  const plan = { seed, level, size: sizes, steps };
+  if (level === 'operator') {
+    const settings = makeSettings(forFaults);
+    return { ...plan, faults: makeOperatorFaults(forFaults, sizes, fromMs, toMs), settings };
+  }
   const faults =
     level === 'meta'
       ? makeMetaFaults(forFaults, sizes, fromMs, toMs)
       : makeFaults(forFaults, level, sizes, fromMs, toMs);
-  return { seed, level, size: sizes, steps, faults };
+  return { ...plan, faults };
 }
 
 /** An integer from `min` to `max`. */

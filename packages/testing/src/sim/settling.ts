@@ -1,5 +1,6 @@
 /** Brings a run to rest when its faults are over, and judges what it has come to: L1-L3, L7, I13. */
 import type { ClusterChecks } from './cluster-checks.ts';
+import type { FaultDriver } from './fault-driver.ts';
 import type { SimModel } from './model.ts';
 import { dataOf, type SimCluster } from './sim-cluster.ts';
 import type { SimClients } from './sim-clients.ts';
@@ -21,6 +22,7 @@ export interface SettlingRun {
   readonly model: SimModel;
   readonly checks: ClusterChecks;
   readonly clients: SimClients;
+  readonly faults: FaultDriver;
   nowMs(): number;
   /** True once nothing more is to be found out. */
   done(): boolean;
@@ -101,6 +103,7 @@ export class Settling {
 
   #unsettled(): string[] {
     const wrong = this.#run.model.unsettled(5);
+    if (this.#run.faults.operator.busy) wrong.push('the operator is not obeyed');
     if (wrong.length < 5) wrong.push(...this.#run.checks.unsettled(5 - wrong.length));
     return wrong;
   }

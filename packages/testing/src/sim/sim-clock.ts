@@ -23,6 +23,9 @@ export class SimClock implements Clock {
   #driftMsPerSecond = 0;
   #dead = false;
   #paused = false;
+  /** Ms that the monotonic clock has stood still, and since when it does; -1 = it runs. */
+  #stoodMs = 0;
+  #standsSinceMs = -1;
   #heldTimers: (() => void)[] = [];
   #heldInput: (() => void)[] = [];
 
@@ -35,7 +38,8 @@ export class SimClock implements Clock {
   }
 
   monoMs(): number {
-    return this.#base.monoMs();
+    const nowMs = this.#standsSinceMs < 0 ? this.#base.monoMs() : this.#standsSinceMs;
+    return nowMs - this.#stoodMs;
   }
 
   /** Whole ms, as a machine's clock. */
@@ -46,12 +50,15 @@ export class SimClock implements Clock {
   setTimer(delayMs: number, fn: () => void): Timer {
     if (this.#dead) return NO_TIMER;
     let cancelled = false;
+    const dueMs = this.monoMs() + simDelay(delayMs);
     const fire = (): void => {
       if (cancelled || this.#dead) return;
       if (this.#paused) this.#heldTimers.push(fire);
+      // The machine was suspended meanwhile: this much is left.
+      else if (this.monoMs() < dueMs) timer = this.#base.setTimer(dueMs - this.monoMs(), fire);
       else this.#call(fn);
     };
-    const timer = this.#base.setTimer(simDelay(delayMs), fire);
+    let timer = this.#base.setTimer(simDelay(delayMs), fire);
     return {
       cancel() {
         cancelled = true;
@@ -101,10 +108,18 @@ export class SimClock implements Clock {
     this.#paused = true;
   }
 
+  /** Stops the whole machine as when a virtual one is suspended: its monotonic clock stands still, too. */
+  suspend(): void {
+    this.pause();
+    if (this.#standsSinceMs < 0) this.#standsSinceMs = this.#base.monoMs();
+  }
+
   /** Lets it go on. As in Node's event loop, overdue timers run before the input that has piled up. */
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
+    if (this.#standsSinceMs >= 0) this.#stoodMs += this.#base.monoMs() - this.#standsSinceMs;
+    this.#standsSinceMs = -1;
     const held = [...this.#heldTimers, ...this.#heldInput.map((fn) => () => this.run(fn))];
     this.#heldTimers = [];
     this.#heldInput = [];
@@ -125,5 +140,10 @@ export class SimClock implements Clock {
 
   get paused(): boolean {
     return this.#paused;
+  }
+
+  /** True if its monotonic clock is behind the others': what it believes of its leases is wrong. */
+  get lagging(): boolean {
+    return this.#stoodMs > 0 || this.#standsSinceMs >= 0;
   }
 }

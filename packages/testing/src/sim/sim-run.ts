@@ -9,14 +9,13 @@ import { FaultDriver } from './fault-driver.ts';
 import { MetaChecks } from './meta-checks.ts';
 import { SimModel } from './model.ts';
 import type { ModelHolds } from './model-world.ts';
-import { type SimPlan, SETTLE_MS } from './plan.ts';
+import { type SimPlan, type SimSettings, SETTLE_MS } from './plan.ts';
 import { Settling } from './settling.ts';
 import { SimClients } from './sim-clients.ts';
 import { fork, SimCluster, type SimNode } from './sim-cluster.ts';
 import { simDelay } from './sim-clock.ts';
 import type { SimWorld } from './sim-host.ts';
 import { SimNetwork } from './sim-network.ts';
-import type { SimTierSettings } from './sim-tiers.ts';
 import { Trace } from './trace.ts';
 import { Ways } from './ways.ts';
 
@@ -46,12 +45,8 @@ export interface SimResult {
 /** Options of {@link runPlan}. */
 export interface SimRunOptions {
   readonly trace?: boolean;
-  /** Tunables that differ from the defaults. */
-  readonly settings?: {
-    readonly meta?: SimTierSettings['metaSettings'];
-    readonly data?: SimTierSettings['dataSettings'];
-    readonly session?: SimTierSettings['sessionSettings'];
-  };
+  /** Instead of those of the plan. */
+  readonly settings?: SimSettings;
   /** Stop at the first broken invariant. Default true. */
   readonly stopAtFirst?: boolean;
   /** Called once before anything starts: tests break things on purpose here. */
@@ -96,7 +91,7 @@ export class SimRun {
       crashed: (name, error) => this.violated('crash', `${name}: ${errorText(error)}`),
       loggedError: (name, message) => this.violated('log', `${name}: ${message}`),
     };
-    const { settings } = options;
+    const settings = options.settings ?? plan.settings;
     this.cluster = this.#makeCluster(settings);
     this.#excuses = new Excuses(this.world, this.cluster, {
       storeSoundMs: () => this.faults.store.soundMs,
@@ -113,6 +108,7 @@ export class SimRun {
     });
     this.#metaChecks = new MetaChecks(this.cluster, {
       ...this.#judge(),
+      frozenMs: () => this.faults.operator.frozenMs,
       storeExcused: () => this.faults.store.troubledMs > this.#clock.monoMs() - STORE_TROUBLE_MS,
       ways: this.#ways,
       count: (invariant) => this.checks.count(invariant),
@@ -130,6 +126,7 @@ export class SimRun {
         if (node.role === 'session') this.model.absences.sessionStopping(node.name);
       },
       reset: (node) => this.model.absences.socketsReset(node),
+      restoring: (restore) => this.#metaChecks.restoring(restore),
       violated: (invariant, detail) => this.violated(invariant, detail),
     });
     options.prepare?.(this);
@@ -224,7 +221,7 @@ export class SimRun {
     };
   }
 
-  #makeCluster(settings: SimRunOptions['settings']): SimCluster {
+  #makeCluster(settings: SimSettings | undefined): SimCluster {
     const { metas, data, sessions, zones, slotCount, replicas } = this.plan.size;
     const ofSession = (node: SimNode, tell: (name: string) => void): void => {
       if (node.role === 'session') tell(node.name);
@@ -260,7 +257,7 @@ function errorText(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-function holdsOf(settings: SimRunOptions['settings']): ModelHolds {
+function holdsOf(settings: SimSettings | undefined): ModelHolds {
   const { graceMs, holdMs, massCloseShare, massCloseMin } = { ...SESSION_DEFAULTS, ...settings?.session };
   const { leaseMs } = { ...DATA_DEFAULTS, ...settings?.data };
   return { graceMs, holdMs, leaseMs, massShare: massCloseShare, massMin: massCloseMin };

@@ -37,7 +37,10 @@ export function watchStoredTable(
  * Calls `wrong` when a meta extends or takes the lock that another one holds, or a term does not rise. The store tells which machine
  * asks ({@link SimCluster.storeCalled}).
  */
-export function watchLock(cluster: SimCluster, wrong: (what: string) => void): void {
+export function watchLock(
+  cluster: SimCluster,
+  wrong: (what: string) => void,
+): { readonly restored: () => void } {
   const { backend } = cluster;
   let before: { readonly owner: string; readonly term: number; readonly untilMs: number } | null = null;
   cluster.storeCalled = (address) => {
@@ -52,6 +55,24 @@ export function watchLock(cluster: SimCluster, wrong: (what: string) => void): v
     if (after !== null) before = after;
     else if (before !== null) before = { ...before, untilMs: -Infinity };
   };
+  return {
+    // Whoever held the lock is dead; the terms go on from the highest that was handed out.
+    restored: () => {
+      const { lease } = backend.cluster(CLUSTER);
+      if (before !== null) before = { ...before, owner: lease?.owner ?? '', untilMs: -Infinity };
+    },
+  };
+}
+
+/** Address of the meta that has the lock now; '' if none has. */
+export function lockHolder({ backend }: SimCluster): string {
+  return backend.cluster(CLUSTER).liveLease(backend.clock.monoMs())?.owner ?? '';
+}
+
+/** The slot table that is stored; null if there is none. */
+export function storedTable({ backend }: SimCluster): StoredTableView | null {
+  const doc = backend.cluster(CLUSTER).docs.get(DOC);
+  return doc === undefined ? null : parse(Buffer.from(doc.value).toString());
 }
 
 function parse(text: string): StoredTableView {
