@@ -11,7 +11,8 @@ export { sessionMetrics } from './metrics.ts';
 export { SessionTraffic } from './operator/session-traffic.ts';
 export type { Compressor } from './push/compressor.ts';
 export { GRAY_HOSTS_MAX, PUSH_GRAY_KEY, STOP_PUSH_KEY } from './push/push-switch.ts';
-export { RELEASE_HOLD_KEY, type SessionPorts, SessionServer } from './session-server.ts';
+export type { SessionPorts } from './session-parts.ts';
+export { RELEASE_HOLD_KEY, SessionServer } from './session-server.ts';
 export {
   SESSION_DEFAULTS,
   SESSION_SETTINGS,

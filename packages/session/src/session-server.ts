@@ -1,57 +1,15 @@
 /**
- * One session: the shell around the cores. Owns connections and timers, wires the parts together, starts and stops in the order
- * that clients need (session.md 1 "Startup order", 9 "Graceful stop").
+ * One session: the shell around its parts. Starts and stops them in the order that clients need (session.md 1 "Startup order", 9
+ * "Graceful stop"), and does what is done by the clock.
  */
-import { MetaLink, type ViewChange } from '@sofa-registry/cluster';
-import { formatAddress, HybridClock, type NodeRecord, toProcessId } from '@sofa-registry/model';
-import {
-  type Clock,
-  every,
-  type Listener,
-  type Logger,
-  type MetricSet,
-  type Network,
-  type Random,
-  type Timer,
-} from '@sofa-registry/runtime';
+import type { ViewChange } from '@sofa-registry/cluster';
+import { formatAddress, type NodeRecord, toProcessId } from '@sofa-registry/model';
+import { every, type Listener, type MetricSet, type Timer } from '@sofa-registry/runtime';
 import type { ClientConnection } from './client-connection.ts';
-import { ClientDoor } from './client-door.ts';
-import { DataSide } from './data/data-side.ts';
-import { DepartureKeeper } from './departure-keeper.ts';
-import { dispatch } from './handlers/index.ts';
-import type { HandlerContext } from './handlers/handler.ts';
-import { MetadataSync } from './metadata/metadata-sync.ts';
-import { type SessionMetrics, sessionMetrics } from './metrics.ts';
-import { type Compressor, zlibCompressor } from './push/compressor.ts';
-import { ConfigPush } from './push/config-push.ts';
-import { SessionTraffic } from './operator/session-traffic.ts';
-import { TrafficRules } from './operator/traffic-rules.ts';
-import { PushEngine } from './push/push-engine.ts';
-import { PushSwitch } from './push/push-switch.ts';
-import { Refusals } from './refusals.ts';
-import { RegistrationStore } from './registry/registration-store.ts';
-import { RestartGate } from './restart-gate.ts';
-import { SessionBalancer } from './session-balancer.ts';
-import { addSessionGauges } from './session-gauges.ts';
-import { SessionInspect } from './session-inspect.ts';
-import { SessionLeaver } from './session-leaver.ts';
-import { Doubts } from './registry/doubts.ts';
-import { SessionRegistry } from './registry/session-registry.ts';
-import { type SessionConfig, type SessionTunables, tunablesOf } from './settings.ts';
-import { TokenBucket } from './token-bucket.ts';
-
-/** Ports of a session. */
-export interface SessionPorts {
-  readonly clock: Clock;
-  readonly random: Random;
-  /** To meta and data nodes. */
-  readonly network: Network;
-  /** Listens for clients. */
-  readonly clientNetwork: Network;
-  readonly logger: Logger;
-  /** Compresses pushes where the setting allows it; default zstd and gzip of Node. */
-  readonly compressor?: Compressor;
-}
+import type { SessionTraffic } from './operator/session-traffic.ts';
+import type { SessionInspect } from './session-inspect.ts';
+import { SessionParts, type SessionPorts } from './session-parts.ts';
+import type { SessionConfig } from './settings.ts';
 
 /** Document by which an operator ends holds: groups separated by commas, or `*`. */
 export const RELEASE_HOLD_KEY = 'operator/release-hold';
@@ -75,30 +33,10 @@ export class SessionServer {
   readonly traffic: SessionTraffic;
   readonly #ports: SessionPorts;
   readonly #config: SessionConfig;
-  readonly #settings: SessionTunables;
-  readonly #metrics: SessionMetrics;
-  readonly #zone: string;
-  readonly #stamps: HybridClock;
-  readonly #store: RegistrationStore;
-  readonly #door: ClientDoor;
-  readonly #meta: MetaLink;
-  readonly #data: DataSide;
-  readonly #engine: PushEngine;
-  readonly #registry: SessionRegistry;
-  readonly #doubts: Doubts;
-  readonly #departures: DepartureKeeper;
-  readonly #balancer: SessionBalancer;
-  readonly #leaver: SessionLeaver;
-  readonly #gate: RestartGate;
-  readonly #pushSwitch = new PushSwitch();
-  readonly #trafficRules = new TrafficRules();
-  readonly #refusals = new Refusals();
-  readonly #metadata: MetadataSync;
-  readonly #context: HandlerContext;
+  readonly #parts: SessionParts;
   readonly #timers: Timer[] = [];
   readonly #startedMs: number;
   readonly #tag: number;
-  readonly #compressor: Compressor;
   /** Ends a start that is under way when the session is stopped. */
   readonly #stopped = new AbortController();
   #phase: Phase = 'new';
@@ -109,62 +47,21 @@ export class SessionServer {
   #listener: Listener | null = null;
 
   constructor(ports: SessionPorts, config: SessionConfig) {
-    const { clock, random } = ports;
     this.#ports = ports;
     this.#config = config;
-    this.#settings = tunablesOf(config);
-    this.#metrics = sessionMetrics();
-    this.metrics = this.#metrics.set;
-    this.#zone = config.zone.toUpperCase();
-    this.#stamps = new HybridClock(() => clock.wallMs());
-    this.#startedMs = clock.wallMs();
-    this.#tag = random.uint32();
-    this.#compressor = ports.compressor ?? zlibCompressor();
-    this.#store = new RegistrationStore(config.slotConfig.slotCount);
-    const { restartBackShare, restartSettleMs } = this.#settings;
-    this.#gate = new RestartGate({
-      backShare: restartBackShare,
-      settleMs: restartSettleMs,
+    this.#startedMs = ports.clock.wallMs();
+    this.#tag = ports.random.uint32();
+    this.#parts = new SessionParts(ports, config, {
+      address: () => this.#address,
+      processId: () => this.#processId,
+      node: () => this.#node(),
+      clientClosed: (connection) => this.#clientClosed(connection),
+      listed: () => this.#listed,
+      readiness: () => this.#readiness(),
     });
-    this.#meta = this.#makeMeta();
-    this.#engine = this.#makeEngine();
-    this.#data = this.#makeDataSide();
-    this.#registry = this.#makeRegistry();
-    this.#doubts = new Doubts({
-      clock,
-      stamps: this.#stamps,
-      metrics: this.#metrics,
-      store: this.#store,
-      forwarder: this.#data.forwarder,
-    });
-    this.#departures = new DepartureKeeper({
-      clock,
-      logger: ports.logger,
-      settings: this.#settings,
-      metrics: this.#metrics,
-      clientOff: (publisher) => void this.#registry.clientOff(publisher),
-    });
-    this.#door = new ClientDoor(clock, this.#settings, this.#metrics, {
-      request: (connection, frame) => dispatch(this.#context, connection, frame),
-      closed: (connection) => this.#clientClosed(connection),
-      drained: (connection) => this.#engine.drained(connection),
-      crashed: (error) => ports.logger.error('a client handler failed', { error: String(error) }),
-    });
-    this.traffic = this.#makeTraffic();
-    this.#metadata = this.#makeMetadata();
-    this.#context = this.#makeContext();
-    this.inspect = this.#makeInspect();
-    this.#balancer = this.#makeBalancer();
-    this.#leaver = new SessionLeaver(clock, this.#door, this.#data.forwarder);
-    addSessionGauges(this.#metrics.set, {
-      counts: this.#store.counts,
-      connections: this.#door.connections,
-      data: this.#data,
-      engine: this.#engine,
-      departures: this.#departures.core,
-      metadata: this.#metadata.core,
-      held: () => this.inspect.held().length,
-    });
+    this.inspect = this.#parts.inspect;
+    this.metrics = this.#parts.metrics.set;
+    this.traffic = this.#parts.traffic;
   }
 
   /** `host:port` clients use; '' before the start. */
@@ -191,10 +88,10 @@ export class SessionServer {
     const bound = this.#listener?.address ?? listen;
     this.#address = advertise === '' ? formatAddress(bound.host, bound.port) : advertise;
     this.#processId = toProcessId(this.#address, this.#startedMs, this.#config.pid ?? 0, this.#tag);
-    this.#meta.onChange((changed) => this.#viewChanged(changed));
-    this.#meta.start();
+    this.#parts.meta.onChange((changed) => this.#viewChanged(changed));
+    this.#parts.meta.start();
     try {
-      await this.#meta.ready(
+      await this.#parts.meta.ready(
         AbortSignal.any([this.#stopped.signal, ...(signal === undefined ? [] : [signal])]),
       );
     } catch (error) {
@@ -203,22 +100,22 @@ export class SessionServer {
     }
     await this.#linksUp(signal);
     if (this.#stopping()) return;
-    const { expectedPublishers, expectedForMs } = this.#meta.view;
-    this.#gate.start(clock.monoMs(), expectedPublishers, expectedForMs);
+    const { expectedPublishers, expectedForMs } = this.#parts.meta.view;
+    this.#parts.gate.start(clock.monoMs(), expectedPublishers, expectedForMs);
     if (this.#listener === null) await this.#listen();
     if (this.#stopping()) return;
-    this.#door.setOpen(true);
+    this.#parts.door.setOpen(true);
     this.#phase = 'serving';
-    this.#meta.beatSoon();
-    const { scanMs } = this.#settings;
+    this.#parts.meta.beatSoon();
+    const { scanMs } = this.#parts.settings;
     this.#timers.push(
       every(clock, scanMs, () => {
-        this.#engine.scan();
-        this.#data.antiEntropy.compareAll();
+        this.#parts.engine.scan();
+        this.#parts.data.antiEntropy.compareAll();
       }),
       every(clock, CHORE_MS, () => this.#chores()),
     );
-    logger.info('session serves clients', { address: this.#address, zone: this.#zone });
+    logger.info('session serves clients', { address: this.#address, zone: this.#parts.zone });
   }
 
   /** Leaves in good order: off the list first, then clients move elsewhere and stay listed meanwhile (session.md 9). */
@@ -228,25 +125,28 @@ export class SessionServer {
     this.#phase = 'draining';
     this.#stopped.abort();
     if (serving) {
-      await this.#within(this.#meta.drain(true), STOP_WAIT_MS);
+      await this.#within(this.#parts.meta.drain(true), STOP_WAIT_MS);
       const others = this.#otherSessions();
-      await this.#leaver.sendClientsAway(others, others.length === 0 ? 0 : this.#settings.drainMs);
-      await this.#leaver.flushWrites(STOP_WAIT_MS);
+      await this.#parts.leaver.sendClientsAway(
+        others,
+        others.length === 0 ? 0 : this.#parts.settings.drainMs,
+      );
+      await this.#parts.leaver.flushWrites(STOP_WAIT_MS);
     }
     await this.#listener?.close();
     this.#close('session stops');
-    await this.#within(this.#meta.leave(), STOP_WAIT_MS);
+    await this.#within(this.#parts.meta.leave(), STOP_WAIT_MS);
     this.#teardown();
   }
 
   /** True while the session asks to be left out of the lists. */
   get draining(): boolean {
-    return this.#meta.draining;
+    return this.#parts.meta.draining;
   }
 
   /** Takes the session out of the lists, or back in: it keeps serving the clients it has (F183). */
   async drain(on: boolean): Promise<void> {
-    await this.#meta.drain(on);
+    await this.#parts.meta.drain(on);
   }
 
   /** As if killed: everything is dropped at once, nobody is told. */
@@ -260,16 +160,16 @@ export class SessionServer {
   }
 
   #close(reason: string): void {
-    this.#door.setOpen(false);
-    this.#door.destroyAll(reason);
+    this.#parts.door.setOpen(false);
+    this.#parts.door.destroyAll(reason);
   }
 
   #teardown(): void {
     this.#phase = 'stopped';
     for (const timer of this.#timers) timer.cancel();
-    this.#departures.stop();
-    this.#meta.stop();
-    this.#data.stop();
+    this.#parts.departures.stop();
+    this.#parts.meta.stop();
+    this.#parts.data.stop();
   }
 
   #stopping(): boolean {
@@ -278,7 +178,7 @@ export class SessionServer {
 
   async #listen(): Promise<void> {
     const listener = await this.#ports.clientNetwork.listen(this.#config.listen, (connection) =>
-      this.#door.accept(connection),
+      this.#parts.door.accept(connection),
     );
     if (this.#stopping()) await listener.close();
     this.#listener = listener;
@@ -288,11 +188,11 @@ export class SessionServer {
   async #linksUp(signal: AbortSignal | undefined): Promise<void> {
     const { clock, logger } = this.#ports;
     const untilMs = clock.monoMs() + LINKS_WAIT_MS;
-    while (!this.#stopping() && this.#data.missingLeaders().length > 0) {
+    while (!this.#stopping() && this.#parts.data.missingLeaders().length > 0) {
       signal?.throwIfAborted();
       if (clock.monoMs() >= untilMs) {
         logger.warn('session opens without links to all data leaders', {
-          missing: this.#data.missingLeaders().join(','),
+          missing: this.#parts.data.missingLeaders().join(','),
         });
         return;
       }
@@ -312,7 +212,7 @@ export class SessionServer {
   /** Client addresses of the other sessions that take clients: those of our zone, without any all others. */
   #otherSessions(): string[] {
     const others = this.inspect.sessions().filter((node) => node.processId !== this.#processId);
-    const near = others.filter(({ zone }) => zone === this.#zone);
+    const near = others.filter(({ zone }) => zone === this.#parts.zone);
     return (near.length === 0 ? others : near).map(({ address }) => address);
   }
 
@@ -322,10 +222,10 @@ export class SessionServer {
       processId: this.#processId,
       address: this.#address,
       httpAddress: this.#config.httpAddress,
-      zone: this.#zone,
+      zone: this.#parts.zone,
       dataCenter: this.#config.dataCenter,
       startedMs: this.#startedMs,
-      weight: this.#door.connections.size,
+      weight: this.#parts.door.connections.size,
       // Not offered to clients before the port is open, and not while we leave.
       draining: this.#phase !== 'serving',
     };
@@ -334,10 +234,10 @@ export class SessionServer {
   #viewChanged(changed: ViewChange): void {
     if (this.#phase === 'stopped') return;
     if (changed.members) this.#noteListed();
-    this.#data.viewChanged(changed);
+    this.#parts.data.viewChanged(changed);
     if (!changed.docs) return;
-    if (this.#pushSwitch.update(this.#meta.view.docs)) this.#catchUpAll();
-    this.traffic.update(this.#meta.view.docs);
+    if (this.#parts.pushSwitch.update(this.#parts.meta.view.docs)) this.#catchUpAll();
+    this.traffic.update(this.#parts.meta.view.docs);
   }
 
   /** Clients that ask right after the start must find this session: an official one that finds none comes back after 5 s. */
@@ -346,217 +246,78 @@ export class SessionServer {
     // An operator may have drained its address before the restart: then clients shall not find it.
     this.#listed ||=
       this.inspect.sessions().some(({ processId }) => processId === own) ||
-      this.#meta.view.docs.get('operator/draining')?.value.includes(JSON.stringify(this.#address)) === true;
+      this.#parts.meta.view.docs.get('operator/draining')?.value.includes(JSON.stringify(this.#address)) ===
+        true;
   }
 
   /** Pushing is allowed again: everybody who is behind is pushed to at once (F213). */
   #catchUpAll(): void {
-    for (const service of this.#store.services.values()) this.#engine.catchUp(service);
+    for (const service of this.#parts.store.services.values()) this.#parts.engine.catchUp(service);
   }
 
   #clientClosed(connection: ClientConnection): void {
+    const { registry, balancer, departures, door, gate } = this.#parts;
     const { saidGoodbye, spoke } = connection;
-    const publishers = this.#registry.connectionClosed(connection);
+    const publishers = registry.connectionClosed(connection);
     // While we stop, closes are our doing: data nodes keep the publishers until they are registered elsewhere or the lease ends.
     const reopened = this.traffic.takeLeft(connection);
-    const sentAway = this.#balancer.takeLeft(connection) || reopened;
+    const sentAway = balancer.takeLeft(connection) || reopened;
     if (this.#phase !== 'serving' || !spoke) return;
-    const open = this.#door.spoken;
-    if (saidGoodbye) this.#departures.left(open);
-    else if (sentAway) this.#departures.sentAway(connection.address, publishers);
-    else this.#departures.closed(connection.address, open, this.#gate.closed, publishers);
+    const open = door.spoken;
+    if (saidGoodbye) departures.left(open);
+    else if (sentAway) departures.sentAway(connection.address, publishers);
+    else departures.closed(connection.address, open, gate.closed, publishers);
   }
 
   #chores(): void {
+    const { doubts, door, engine, metadata, balancer } = this.#parts;
     const nowMs = this.#ports.clock.monoMs();
-    this.#doubts.recheck();
-    this.#door.sweep();
-    this.#engine.sweepSlow();
+    doubts.recheck();
+    door.sweep();
+    engine.sweepSlow();
     this.#checkGate(nowMs);
     this.#releaseHolds();
     this.traffic.check();
-    this.#metadata.check();
-    if (this.#phase === 'serving') this.#balancer.check(nowMs);
+    metadata.check();
+    if (this.#phase === 'serving') balancer.check(nowMs);
   }
 
   #checkGate(nowMs: number): void {
-    const { expectedPublishers } = this.#meta.view;
+    const { gate, meta, engine, store } = this.#parts;
+    const { expectedPublishers } = meta.view;
     // What the sessions hold together is known to meta only: tell and ask more often than each second.
-    if (this.#gate.closed) this.#meta.beatSoon();
-    if (!this.#gate.check(nowMs, expectedPublishers, this.#store.counts.publishers)) return;
+    if (gate.closed) meta.beatSoon();
+    if (!gate.check(nowMs, expectedPublishers, store.counts.publishers)) return;
     this.#ports.logger.info('first pushes begin', {
-      publishers: this.#store.counts.publishers,
+      publishers: store.counts.publishers,
       expectedPublishers,
     });
-    this.#engine.openGate();
+    engine.openGate();
   }
 
   /** Operator override: publishers of these groups are not held any longer. */
   #releaseHolds(): void {
-    const value = this.#meta.view.docs.get(RELEASE_HOLD_KEY)?.value ?? '';
+    const { gate, meta, engine, departures } = this.#parts;
+    const value = meta.view.docs.get(RELEASE_HOLD_KEY)?.value ?? '';
     if (value === '') return;
     const groups = new Set(value.split(',').map((group) => group.trim()));
     const all = groups.has('*');
-    if (all && this.#gate.closed) {
-      this.#gate.open();
-      this.#engine.openGate();
+    if (all && gate.closed) {
+      gate.open();
+      engine.openGate();
     }
-    this.#departures.release(({ service }) => all || groups.has(service.group));
-  }
-
-  #makeMeta(): MetaLink {
-    return new MetaLink(this.#ports, {
-      metas: this.#config.metas,
-      slotConfig: this.#config.slotConfig,
-      node: () => this.#node(),
-      publishers: () => this.#store.counts.publishers,
-      heardMsAgo: (processId) => this.#data.links.heardMsAgo(processId),
-    });
-  }
-
-  #makeEngine(): PushEngine {
-    const { clock, random, logger } = this.#ports;
-    const gate = this.#gate;
-    const pushSwitch = this.#pushSwitch;
-    return new PushEngine({
-      clock,
-      random,
-      settings: this.#settings,
-      metrics: this.#metrics,
-      place: { segment: this.#config.dataCenter, zone: this.#zone },
-      compressor: this.#compressor,
-      gate: {
-        allowed: (host) => pushSwitch.allowed(host),
-        get cold() {
-          return gate.closed;
-        },
-      },
-      unsendable: (service, error) =>
-        logger.error('a list does not fit a frame', { dataInfoId: service.dataInfoId, error: String(error) }),
-    });
-  }
-
-  #makeDataSide(): DataSide {
-    return new DataSide({
-      ports: this.#ports,
-      settings: this.#settings,
-      metrics: this.#metrics,
-      store: this.#store,
-      stamps: this.#stamps,
-      meta: this.#meta,
-      slotCount: this.#config.slotConfig.slotCount,
-      zone: this.#zone,
-      node: () => this.#node(),
-      changed: (service, first) => this.#engine.changed(service, first),
-      stale: (write, version, stamp) => this.#doubts.stale(write, version, stamp),
-      superseded: (dataInfoId, registerId, version, stamp) =>
-        this.#doubts.superseded(dataInfoId, registerId, version, stamp),
-    });
-  }
-
-  #makeRegistry(): SessionRegistry {
-    const { clock } = this.#ports;
-    return new SessionRegistry({
-      clock,
-      stamps: this.#stamps,
-      settings: this.#settings,
-      metrics: this.#metrics,
-      store: this.#store,
-      forwarder: this.#data.forwarder,
-      subscriptions: this.#data.subscriptions,
-      engine: this.#engine,
-      config: new ConfigPush(clock, this.#stamps, this.#settings, this.#metrics),
-      compressor: this.#compressor,
-      traffic: this.#trafficRules,
-    });
-  }
-
-  #makeTraffic(): SessionTraffic {
-    const { clock, logger } = this.#ports;
-    return new SessionTraffic({
-      clock,
-      logger,
-      rules: this.#trafficRules,
-      store: this.#store,
-      registry: this.#registry,
-      connections: this.#door.connections,
-      departed: () => this.#departures.core.pending,
-    });
-  }
-
-  #makeMetadata(): MetadataSync {
-    const { clock, random, logger } = this.#ports;
-    const ports = { clock, random, logger, settings: this.#settings, metrics: this.#metrics };
-    return new MetadataSync({ ...ports, meta: () => this.#meta }, () => this.#stamps.next());
-  }
-
-  #makeContext(): HandlerContext {
-    const { clock } = this.#ports;
-    return {
-      clock,
-      metrics: this.#metrics,
-      registry: this.#registry,
-      metadata: this.#metadata,
-      refusals: this.#refusals,
-      logger: this.#ports.logger,
-      pushSwitch: this.#pushSwitch,
-      accessRate: new TokenBucket(this.#settings.accessRatePerSecond, clock.monoMs()),
-      dataCenter: this.#config.dataCenter,
-      welcome: (connection, frame) =>
-        this.#door.welcome(connection, frame, {
-          server: this.#address,
-          processId: this.#processId,
-          zone: this.#zone,
-          dataCenter: this.#config.dataCenter,
-          sessions: this.inspect.sessions(this.#zone).map((node) => node.address),
-        }),
-    };
-  }
-
-  #makeInspect(): SessionInspect {
-    return new SessionInspect({
-      store: this.#store,
-      metadata: this.#metadata,
-      refusals: this.#refusals,
-      departures: this.#departures.core,
-      processId: () => this.#processId,
-      view: () => this.#meta.view,
-      monoMs: () => this.#ports.clock.monoMs(),
-      connections: () => this.#door.connections,
-      linkUp: (address) => this.#data.links.channel(address) !== null,
-      pushAllowed: () => !this.#pushSwitch.stopped,
-      firstPushesWait: () => this.#gate.closed,
-      ready: () => this.#readiness(),
-      listed: () => this.#listed,
-      slotCount: this.#config.slotConfig.slotCount,
-    });
-  }
-
-  #makeBalancer(): SessionBalancer {
-    const { clock, random, logger } = this.#ports;
-    return new SessionBalancer({
-      clock,
-      random,
-      logger,
-      settings: this.#settings,
-      metrics: this.#metrics,
-      door: this.#door,
-      view: () => this.#meta.view,
-      sessions: () => this.inspect.sessions(this.#zone),
-      processId: () => this.#processId,
-      holding: () =>
-        this.#gate.closed || this.#departures.core.holding || this.#data.missingLeaders().length > 0,
-    });
+    departures.release(({ service }) => all || groups.has(service.group));
   }
 
   #readiness(): { ready: boolean; waitingFor: string } {
     if (this.#phase === 'serving' && this.#listed) return { ready: true, waitingFor: '' };
     if (this.#phase === 'serving') return { ready: false, waitingFor: 'its place in the list of sessions' };
     if (this.#phase !== 'starting') return { ready: false, waitingFor: `session is ${this.#phase}` };
-    const waitingFor = this.#meta.waitingFor;
+    const waitingFor = this.#parts.meta.waitingFor;
     return {
       ready: false,
-      waitingFor: waitingFor === '' ? `data leaders ${this.#data.missingLeaders().join(',')}` : waitingFor,
+      waitingFor:
+        waitingFor === '' ? `data leaders ${this.#parts.data.missingLeaders().join(',')}` : waitingFor,
     };
   }
 }
