@@ -4,7 +4,7 @@ import { BatchSummary, runSeed } from '@sofa-registry/testing';
 
 const FIXED_SEEDS = 80;
 /** Seeds of level `operator` that broke something once. */
-const OPERATOR_REGRESSIONS = [24, 57];
+const OPERATOR_REGRESSIONS = [24, 57, 1019];
 /** Seeds that broke something once, by what they found. */
 const REGRESSIONS = [
   4, 5, 10, 13, 21, 24, 29, 48, 97, 102, 112, 126, 133, 150, 162, 188, 197, 205, 273, 1007, 1081, 1223, 1266,

@@ -220,7 +220,8 @@ export class Absences {
     const crowd = closes >= massMin && closes >= massShare * (open + closes) * 1.1;
     if (!crowd && (open > 0 || closes < ALL_CLOSED_MIN)) return;
     for (const state of this.clients.values()) {
-      if (state.session !== name || state.lostMs < session.closes[0]) continue;
+      // Whoever is back already is not lost any more.
+      if (state.session !== name || state.lostMs < session.closes[0] || state.lostMs > nowMs) continue;
       for (const publication of state.client.publications.values()) {
         this.#publishers
           .get(publication.key)

@@ -27,6 +27,8 @@ export class Presence {
   #confirmedMs = -Infinity;
   /** From when its absence was excused by more than that it had not been confirmed: its owner was gone, maybe after it had been listed. */
   #lostMs = Infinity;
+  /** End of the hold that ran when its owner was lost once more: what was not registered again in between stays no longer than that. */
+  #heldToMs = Infinity;
   readonly #past: { from: number; to: number }[] = [];
 
   /** True if it must be listed now (with a hold running, still). */
@@ -48,14 +50,16 @@ export class Presence {
   excuse(fromMs: number, why: string): void {
     if (this.#unsureFrom === -Infinity) this.#lostMs = Math.min(this.#lostMs, fromMs);
     if (fromMs >= this.#unsureFrom) return;
+    if (this.#unsureFrom !== Infinity) this.#heldToMs = Math.min(this.#heldToMs, this.#unsureFrom);
     this.#unsureFrom = fromMs;
     this.#why = why;
   }
 
   /** The hold that runs is longer than was thought: not from then but from `fromMs` on. Nothing happens if it has ended. */
   extend(nowMs: number, fromMs: number, why: string): void {
-    if (this.#unsureFrom === Infinity || this.#unsureFrom <= nowMs || fromMs <= this.#unsureFrom) return;
-    this.#unsureFrom = fromMs;
+    const toMs = Math.min(fromMs, this.#heldToMs);
+    if (this.#unsureFrom === Infinity || this.#unsureFrom <= nowMs || toMs <= this.#unsureFrom) return;
+    this.#unsureFrom = toMs;
     this.#why = why;
   }
 
@@ -69,6 +73,7 @@ export class Presence {
       this.#past.push({ from, to: nowMs });
     }
     this.#unsureFrom = Infinity;
+    this.#heldToMs = Infinity;
     this.#why = '';
   }
 
