@@ -9,6 +9,7 @@
  */
 import {
   epochCounter,
+  epochTerm,
   NO_SLOT_TABLE,
   type NodeRecord,
   parseAddress,
@@ -363,12 +364,22 @@ export class SlotKeeper {
     }
   }
 
-  /** An earlier write arrived although it seemed to fail, or the store was restored: what is there now is what comes to be replaced. */
+  /**
+   * An earlier write arrived although it seemed to fail, or the store was restored: what is there now is what comes to be replaced. A
+   * table of ours that is stored after all is the table: the store must not go back behind it.
+   */
   async #reread(): Promise<void> {
+    const { store, leading, logger } = this.#ports;
     try {
-      this.#stored = (await this.#ports.store.docs.get(TABLE_DOC))?.version ?? 'absent';
-    } catch {
+      const doc = await store.docs.get(TABLE_DOC);
+      this.#stored = doc?.version ?? 'absent';
+      if (doc === null || this.#closed || !leading()) return;
+      const { table } = decodeTable(doc.value);
+      if (table.epoch > this.table.epoch && epochTerm(table.epoch) === this.#facts.term)
+        this.#setTable(table);
+    } catch (error) {
       // The next write conflicts again.
+      logger.debug('meta: the slot table was not read again', { error: errorText(error) });
     }
   }
 }

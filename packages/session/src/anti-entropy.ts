@@ -126,9 +126,9 @@ export class AntiEntropy implements ReplyHandler<string> {
     const ids: { dataInfoId: string; version: number }[] = [];
     for (const { datum, dataInfoId } of store.slots[slot].services) {
       if (datum === null || datum.version === 0) continue;
-      // Ahead of the node on purpose: it then gives the id a real version.
+      // Ahead of the node on purpose, also if the newest stamp of all is the version that the id has got meanwhile.
       const confirms = datum.confirmEmpty && datum.version === NO_DATUM_VERSION;
-      ids.push({ dataInfoId, version: confirms ? this.#ports.lastStamp() : datum.version });
+      ids.push({ dataInfoId, version: confirms ? this.#ports.lastStamp() + 1 : datum.version });
     }
     const content = Interests.encode({ slot, ids });
     channel.request(

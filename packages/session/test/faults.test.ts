@@ -1,5 +1,5 @@
 import { HybridClock } from '@sofa-registry/model';
-import { AccessCode, packBoxes, WriteOp } from '@sofa-registry/wire';
+import { AccessCode, Compare, packBoxes, WriteOp } from '@sofa-registry/wire';
 import { ManualClock } from '@sofa-registry/runtime';
 import { afterEach, describe, expect, it } from 'vitest';
 import { idOf, slotOfId, tableOf, TestCluster } from './support/test-cluster.ts';
@@ -349,6 +349,18 @@ describe('an id nobody publishes any more', () => {
     expect(Number(client.pushes[1].version)).toBeGreaterThan(2 ** 40);
     await cluster.clock.advance(30_000);
     expect(client.pushes).toHaveLength(2);
+  });
+
+  it('that was published meanwhile, unheard, is fetched, though nothing else moves the newest stamp', async () => {
+    cluster = await TestCluster.start();
+    const client = await cluster.client();
+    await cluster.run(client.subscribe({ dataId: 's', registId: 's1' }));
+    // The notice is lost, and the comparison, until the id is to be confirmed.
+    cluster.data[0].silent = true;
+    cluster.data[0].deaf.add(Compare.className);
+    await cluster.run(client.publish({ dataId: 's', registId: 'p' }, ['v']));
+    await cluster.clock.advance(30_000);
+    expect(client.list('s1')).toEqual(['v']);
   });
 });
 

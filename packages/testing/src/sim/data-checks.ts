@@ -178,7 +178,10 @@ export class DataChecks {
     }
   }
 
-  /** I12: what a listed session holds and has sent, for a client that is connected to it alone, stays. */
+  /**
+   * I12: what a listed session holds and has sent, for a client that is connected to it alone, stays. After a cut it may go for a
+   * moment: that the client had left arrives late, and what the session has said since, later.
+   */
   #kept(
     node: SimNode,
     slot: number,
@@ -193,6 +196,7 @@ export class DataChecks {
       const earlier = this.#held.get(key);
       if (!record.present || earlier?.present !== true || earlier.session !== record.session) continue;
       if (!listed.has(record.processId)) continue;
+      if (!this.#world.ways.sound(record.session, node, this.#world.nowMs())) continue;
       const registerId = key.slice(0, key.indexOf(' '));
       if (before.records.get(registerId) === record.processId && !now.records.has(registerId))
         this.#world.violated(

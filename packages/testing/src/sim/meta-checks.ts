@@ -37,6 +37,12 @@ export interface MetaChecksWorld extends ChecksWorld {
   count(invariant: string): void;
 }
 
+/** A copy of a slot, and since when it is as it is. */
+interface Copy {
+  readonly complete: boolean;
+  readonly sinceMs: number;
+}
+
 /** The checks. */
 export class MetaChecks {
   readonly #cluster: SimCluster;
@@ -45,12 +51,14 @@ export class MetaChecks {
   readonly #evictions: EvictionChecks;
   #stored: StoredTableView | null = null;
   /** Since when copies are complete or not, by address, process and slot. */
-  readonly #copies = new Map<string, { readonly complete: boolean; readonly sinceMs: number }>();
+  #copies: ReadonlyMap<string, Copy> = new Map();
   /** When the leader of a term was first seen to lead, and whether there was a table then. */
   readonly #terms = new Map<number, { readonly ledMs: number; readonly tookOver: boolean }>();
   readonly #handedOver = new Set<number>();
   /** Highest term each process was told. */
   readonly #told = new Map<string, number>();
+  /** Highest epoch that was ever stored. */
+  #planned = 0;
   /** Highest epoch that was seen anywhere. */
   #newest = 0;
   /** Since when the leader holds evictions back; Infinity while it does not. */
@@ -169,14 +177,15 @@ export class MetaChecks {
   /** Notes which copies are complete; call about twice a second. */
   sampleCopies(): void {
     const nowMs = this.#world.nowMs();
+    const copies = new Map<string, Copy>();
     for (const node of this.#cluster.up('data')) {
       for (const { slot, complete } of dataOf(node)?.inspect.slots() ?? []) {
         const key = `${node.address}/${node.incarnation}/${slot}`;
         const known = this.#copies.get(key);
-        if (known === undefined || known.complete !== complete)
-          this.#copies.set(key, { complete, sinceMs: nowMs });
+        copies.set(key, known?.complete === complete ? known : { complete, sinceMs: nowMs });
       }
     }
+    this.#copies = copies;
   }
 
   /** I15: who takes a dead leader's slot over has a complete copy, if anybody has. */
@@ -220,7 +229,9 @@ export class MetaChecks {
       const old = before.slots[slot.id];
       if (old.leader !== slot.leader && !members.has(old.leader)) this.#heir(old, slot);
     }
-    if (table.epoch === before.epoch + 1) this.#moves(before, table);
+    // What nodes offer to a leader whose store was restored was planned before.
+    if (table.epoch === before.epoch + 1 && table.epoch > this.#planned) this.#moves(before, table);
+    this.#planned = Math.max(this.#planned, table.epoch);
   }
 
   /** True if the leader holds evictions back now, and did when the table was decided. */

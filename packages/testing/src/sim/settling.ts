@@ -86,18 +86,24 @@ export class Settling {
         'I13',
         `${this.#run.model.pushes - pushes} pushes because the same was published again`,
       );
-    for (const [key, version] of seen[2]) {
-      const before = seen[1].get(key);
-      if (before !== version && before !== seen[0].get(key))
+    for (const [key, { version, publishers }] of seen[2]) {
+      const before = seen[1].get(key)?.version;
+      // A client that died without a word is noticed now.
+      if (publishers !== seen[1].get(key)?.publishers) continue;
+      if (before !== version && before !== seen[0].get(key)?.version)
         this.#run.violated('I13', `${key} went from version ${before} to ${version}, with the same content`);
     }
   }
 
-  #versions(): Map<string, number> {
-    const versions = new Map<string, number>();
-    for (const node of this.#run.cluster.up('data'))
-      for (const [dataInfoId, version] of dataOf(node)?.inspect.versions() ?? [])
-        versions.set(`${dataInfoId} at ${node.name}`, version);
+  #versions(): Map<string, { readonly version: number; readonly publishers: string }> {
+    const versions = new Map<string, { readonly version: number; readonly publishers: string }>();
+    for (const node of this.#run.cluster.up('data')) {
+      const inspect = dataOf(node)?.inspect;
+      for (const [dataInfoId, version] of inspect?.versions() ?? []) {
+        const registerIds = inspect?.datum(dataInfoId)?.publishers.map(({ registerId }) => registerId) ?? [];
+        versions.set(`${dataInfoId} at ${node.name}`, { version, publishers: registerIds.sort().join() });
+      }
+    }
     return versions;
   }
 
