@@ -107,6 +107,62 @@ describe('sessions that balance', () => {
   );
 });
 
+describe('an operator takes a client out of the traffic', () => {
+  const OFF_MS = 8000;
+  const OPEN_MS = 20_000;
+
+  function plan(faults: readonly Fault[]): SimPlan {
+    const made = makePlan(3, 'none', { metas: 1, data: 2, sessions: 2, zones: 1, clients: 6, slotCount: 16 });
+    const steps: SimPlan['steps'] = Array.from({ length: 6 }, (_, client) => [
+      { atMs: client * 10, do: 'join', kind: client } as const,
+      { atMs: client * 10 + 1, do: 'publish', client, service: 0 } as const,
+      { atMs: client * 10 + 1, do: 'subscribe', client, service: 0, scope: 'dataCenter' } as const,
+    ]).flat();
+    const off: Fault = { atMs: OFF_MS, forMs: OPEN_MS - OFF_MS, kind: 'clientOff', client: 0, count: 1 };
+    return { ...made, steps, faults: [off, ...faults] };
+  }
+
+  /** How many clients see the first one's publication at these times after the start, and to how many sessions it is connected. */
+  async function seen(faults: readonly Fault[], times: readonly number[]): Promise<string[]> {
+    const looks: string[] = [];
+    const look = ({ model }: SimRun): void => {
+      const views = [...model.clients.values()].flatMap(({ client }) => [...client.subscriptions.values()]);
+      const keys = views.map(({ view }) => JSON.stringify([...(view?.zones.values() ?? [])]));
+      const connected = model.clients.get('client-1')?.session !== '';
+      looks.push(
+        `${keys.filter((key) => key.includes('client-1/')).length} of ${keys.length}${connected ? '' : ', lost'}`,
+      );
+    };
+    const result = await runPlan(plan(faults), {
+      prepare: (run) => {
+        for (const atMs of times) run.world.clock.setTimer(SETTLE_MS / 2 + atMs, () => look(run));
+      },
+    });
+    expectClean(result);
+    return looks;
+  }
+
+  test('nobody sees it a moment later, itself included, and everybody when it is opened', async () => {
+    const looks = await seen([], [OFF_MS - 1, OFF_MS + 50, OPEN_MS - 1, OPEN_MS + 1000]);
+    expect(looks).toEqual(['6 of 6', '0 of 6', '0 of 6', '6 of 6']);
+  });
+
+  test('nor after restarts of data nodes, sessions and meta', async () => {
+    const crash = (atMs: number, node: string): Fault => ({
+      atMs,
+      forMs: 300,
+      kind: 'crash',
+      node,
+      silent: false,
+    });
+    const faults = ['data-1', 'session-1', 'meta-1', 'session-2', 'data-2'].map((node, i) =>
+      crash(OFF_MS + 500 + i * 2000, node),
+    );
+    const looks = await seen(faults, [OFF_MS - 1, OFF_MS + 50, OPEN_MS - 1, OPEN_MS + 1000]);
+    expect(looks).toEqual(['6 of 6', '0 of 6', '0 of 6', '6 of 6']);
+  });
+});
+
 describe('replay', () => {
   test('two runs of one seed are the same, event by event', async () => {
     const first = await runPlan(makePlan(7, 'combo', { activeMs: 20_000 }));

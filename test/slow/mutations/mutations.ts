@@ -47,6 +47,41 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: 6,
   },
   {
+    name: 'off-client-stays-registered',
+    what: 'a client that is off is taken out of the lists, but the session still holds it: the comparison brings it back',
+    file: 'session/src/registry/session-registry.ts',
+    find: `store.removePublisher(publisher);
+    metrics.withheld.publish.value++;`,
+    replace: '',
+    caughtBy: 'a client is off while everything restarts',
+  },
+  {
+    name: 'off-client-may-register',
+    what: 'what a client that is off registers is stored',
+    file: 'session/src/registry/session-registry.ts',
+    find: 'if (kind.use !== null && !traffic.allows(kind.use, connection.host, service)) {',
+    replace: 'if (kind.use !== null && version < 0) {',
+    caughtBy: 'a client is off while everything restarts',
+  },
+  {
+    name: 'off-client-stays-where-it-was',
+    what: 'what a client that is off registers is not taken out of the lists, where another session has put it',
+    file: 'session/src/registry/session-registry.ts',
+    find: `kind.remove(service, registerId, version, stamp, held);
+      store.release(service);
+      connection.withhold(kind.use, service);`,
+    replace: 'store.release(service);\n      connection.withhold(kind.use, service);',
+    caughtBy: 'a client is off when its session has died',
+  },
+  {
+    name: 'opened-client-is-not-asked',
+    what: 'a client that is opened is not made to register anew',
+    file: 'session/src/operator/session-traffic.ts',
+    find: 'if (missing && !rules.reduced(host)) this.#closing.add(connection);',
+    replace: '',
+    caughtBy: 2,
+  },
+  {
     name: 'first-session-is-enough',
     what: 'a migrating leader answers when the first session has replayed',
     file: 'data/src/held-slot.ts',

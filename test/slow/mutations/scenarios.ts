@@ -197,6 +197,31 @@ export const SCENARIOS: readonly Scenario[] = [
         .plan(6, { data: 4, clients: 4, activeMs: 50 * s }),
   },
   {
+    name: 'a client is off while everything restarts',
+    what: 'two clients are taken out of the traffic; data nodes, a session and the meta restart; one is opened again, one stays off',
+    plan: () =>
+      new Script()
+        .crowd(6, 2)
+        .updates(8 * s, 45 * s, 400, 6)
+        .fault({ atMs: 8 * s, forMs: 30 * s, kind: 'clientOff', client: 0, count: 1 })
+        .fault({ atMs: 9 * s, forMs: 0, kind: 'clientOff', client: 1, count: 1 })
+        .fault({ atMs: 12 * s, forMs: 500, kind: 'crash', node: 'data-1', silent: false })
+        .fault({ atMs: 18 * s, forMs: 500, kind: 'crash', node: 'session-1', silent: false })
+        .fault({ atMs: 24 * s, forMs: 500, kind: 'crash', node: 'meta-1', silent: false })
+        .fault({ atMs: 30 * s, forMs: 0, kind: 'clientsLost', node: 'session-2' })
+        .plan(11, { clients: 6, activeMs: 60 * s }),
+  },
+  {
+    name: 'a client is off when its session has died',
+    what: 'a session dies and takes long to come back; one of its clients is taken off at that moment and moves to the other session',
+    plan: () =>
+      new Script()
+        .crowd(6, 2)
+        .fault({ atMs: 10 * s, forMs: 300, kind: 'crash', node: 'session-1', silent: false })
+        .fault({ atMs: 10.01 * s, forMs: 0, kind: 'clientOff', client: 0, count: 6 })
+        .plan(12, { clients: 6, activeMs: 45 * s }),
+  },
+  {
     name: 'a data node joins while evictions are held back',
     what: 'two of five data nodes have been evicted, a third one is cut off from everybody, then another one joins',
     plan: () =>

@@ -6,6 +6,7 @@ import { ColdRestart } from './cold-restart.ts';
 import type { ModelClient } from './model-client.ts';
 import type { ModelHolds, ModelWorld } from './model-world.ts';
 import type { Publishers } from './publication-ledger.ts';
+import type { TakenOff } from './taken-off.ts';
 
 /** A client and its session. */
 export interface ClientState {
@@ -42,9 +43,9 @@ const CLOSED_BY_SESSION = 'peer closed';
 /** Latencies and the grain of the model's own sampling. */
 const SLACK_MS = 150;
 
-/** True if the client has a registration that it has not taken back. */
-function holdsAnything(client: ModelClient): boolean {
-  for (const { wanted } of client.publications.values()) if (wanted) return true;
+/** True if a session holds a registration of the client. */
+function holdsAnything(client: ModelClient, off: boolean): boolean {
+  for (const { wanted } of client.publications.values()) if (wanted && !off) return true;
   for (const { wanted } of client.subscriptions.values()) if (wanted) return true;
   return false;
 }
@@ -56,13 +57,15 @@ export class Absences {
   readonly #holds: ModelHolds;
   readonly #publishers: Publishers;
   readonly #sessions = new Map<string, SessionState>();
+  readonly #takenOff: TakenOff;
   readonly #restart: ColdRestart;
 
-  constructor(world: ModelWorld, holds: ModelHolds, publishers: Publishers) {
+  constructor(world: ModelWorld, holds: ModelHolds, publishers: Publishers, takenOff: TakenOff) {
     this.#world = world;
     this.#holds = holds;
     this.#publishers = publishers;
-    this.#restart = new ColdRestart(world, this.clients);
+    this.#takenOff = takenOff;
+    this.#restart = new ColdRestart(world, this.clients, takenOff);
   }
 
   add(client: ModelClient): void {
@@ -135,7 +138,7 @@ export class Absences {
     // A session that closes in good order sends the client elsewhere: what it holds must stay listed until it is there.
     const sentAway = reason === CLOSED_BY_SESSION;
     // A client that holds nothing has said goodbye: its close is no sign that sockets are being lost.
-    if (!sentAway && holdsAnything(client)) session.closes.push(nowMs);
+    if (!sentAway && holdsAnything(client, this.#takenOff.isOff(client))) session.closes.push(nowMs);
     if (state.lostMs !== Infinity) return;
     const hold = sentAway || session.stopping ? this.#holds.holdMs : this.#holds.graceMs;
     this.#lost(state, nowMs, hold, `lost ${state.session}`);

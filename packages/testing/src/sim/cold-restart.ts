@@ -1,6 +1,7 @@
 /** A restart of everything: how many publishers meta remembers of before, and who is not back yet. */
 import type { ClientState } from './absences.ts';
 import type { ModelWorld } from './model-world.ts';
+import type { TakenOff } from './taken-off.ts';
 
 /**
  * After a restart of everything first pushes wait until nearly all publishers are back: 95 % of those that meta remembers, whose
@@ -17,15 +18,17 @@ const COUNTS_MAX = 240;
 export class ColdRestart {
   readonly #world: ModelWorld;
   readonly #clients: ReadonlyMap<string, ClientState>;
+  readonly #takenOff: TakenOff;
   /** Who lost everything with a restart of everything and may not be back yet. */
   readonly #returning = new Set<ClientState>();
   /** Registered publications over time, and how many of them meta remembers at least of the last restart of everything. */
   readonly #counts: { readonly atMs: number; readonly count: number }[] = [];
   #remembered = 0;
 
-  constructor(world: ModelWorld, clients: ReadonlyMap<string, ClientState>) {
+  constructor(world: ModelWorld, clients: ReadonlyMap<string, ClientState>, takenOff: TakenOff) {
     this.#world = world;
     this.#clients = clients;
+    this.#takenOff = takenOff;
   }
 
   /** The least that meta may remember, should this have been the last session. */
@@ -56,7 +59,7 @@ export class ColdRestart {
   #registered(): number {
     let count = 0;
     for (const { client, session, lostMs } of this.#clients.values()) {
-      if (session === '' || lostMs !== Infinity) continue;
+      if (session === '' || lostMs !== Infinity || this.#takenOff.isOff(client)) continue;
       for (const publication of client.publications.values())
         if (publication.wanted && publication.acked()) count++;
     }

@@ -61,6 +61,18 @@ export class Excuses implements ModelWorld {
     return this.#cluster.of('session').some((node) => node.state !== 'down' && node.state !== 'starting');
   }
 
+  withholds(session: string, client: string): boolean {
+    const node = this.#cluster.nodes.get(session);
+    return node !== undefined && sessionOf(node)?.traffic.state().off.includes(client) === true;
+  }
+
+  withheldEverywhere(client: string): boolean {
+    // One that starts hears of it before it lets clients in.
+    return this.#cluster
+      .of('session')
+      .every(({ name, state }) => state === 'down' || state === 'starting' || this.withholds(name, client));
+  }
+
   sound(client: string, session: string): boolean {
     const { network } = this.#world;
     const node = this.#cluster.nodes.get(session);
@@ -82,11 +94,21 @@ export class Excuses implements ModelWorld {
   }
 
   dataAtRisk(): boolean {
+    return this.#atRisk(true);
+  }
+
+  dataLost(): boolean {
+    return this.#atRisk(false);
+  }
+
+  /** @param young nodes that have just been started for the first time count as well */
+  #atRisk(young: boolean): boolean {
     const nowMs = this.nowMs();
     let disturbed = 0;
     let count = 0;
     for (const node of this.#cluster.of('data')) {
       count++;
+      if (!young && node.incarnation <= 1 && node.disturbedMs === -Infinity) continue;
       if (node.state !== 'up' || node.disturbedMs > nowMs - RISK_MS || node.startedMs > nowMs - RISK_MS)
         disturbed++;
     }

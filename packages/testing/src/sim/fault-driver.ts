@@ -1,4 +1,5 @@
 /** Makes faults happen to a cluster, and knows which of them still last. */
+import { ClientOffs } from './client-off.ts';
 import { Disturbances } from './disturbances.ts';
 import { type Fault, faultText, META_LEADER } from './faults.ts';
 import { Misfit } from './misfit.ts';
@@ -9,6 +10,7 @@ import { metaOf, type SimCluster, type SimNode } from './sim-cluster.ts';
 import { simDelay } from './sim-clock.ts';
 import type { SimWorld } from './sim-host.ts';
 import { StoreFaults } from './store-faults.ts';
+import type { TakenOff } from './taken-off.ts';
 
 /** What the driver needs beside the cluster. */
 export interface FaultDriverPorts {
@@ -22,6 +24,7 @@ export interface FaultDriverPorts {
   /** Runs what restores the store from a backup. */
   restoring(restore: () => void): void;
   violated(invariant: string, detail: string): void;
+  takenOff(): TakenOff;
 }
 
 /** The driver. */
@@ -38,6 +41,7 @@ export class FaultDriver {
   readonly #network: NetworkFaults;
   readonly #disturbances: Disturbances;
   readonly #misfits = new Set<Misfit>();
+  readonly #clientOffs: ClientOffs;
   #over = false;
 
   constructor(world: SimWorld, cluster: SimCluster, ports: FaultDriverPorts) {
@@ -45,6 +49,12 @@ export class FaultDriver {
     this.#cluster = cluster;
     this.#ports = ports;
     this.#disturbances = new Disturbances(world, cluster);
+    this.#clientOffs = new ClientOffs(
+      world,
+      cluster,
+      () => ports.takenOff(),
+      () => ports.clients(),
+    );
     this.store = new StoreFaults(world, cluster, (name) => this.#node(name));
     this.#network = new NetworkFaults(world, cluster, this.#disturbances, {
       clients: () => ports.clients(),
@@ -138,6 +148,8 @@ export class FaultDriver {
         return this.#split(this.#node(fault.node), fault.nodes);
       case 'misfit':
         return this.#misfit(fault);
+      case 'clientOff':
+        return this.#clientOffs.begin(fault);
       default:
         return this.#other(fault);
     }

@@ -82,6 +82,8 @@ export type Fault = {
   | { readonly kind: 'refresh' }
   /** A backup is taken; at the end the metas are stopped, the store is restored from it, and they are started again. */
   | { readonly kind: 'restore' }
+  /** An operator takes clients out of the traffic; `forMs` 0: for good. */
+  | { readonly kind: 'clientOff'; readonly client: number; readonly count: number }
   /** One service changes at a high rate. */
   | { readonly kind: 'hot'; readonly service: number; readonly everyMs: number }
 );

@@ -10,6 +10,7 @@ import {
 } from './model-client.ts';
 import type { ModelWorld } from './model-world.ts';
 import type { Publishers } from './publication-ledger.ts';
+import type { TakenOff } from './taken-off.ts';
 
 interface SubscriptionState {
   /** Zone of the session the last list came from: scope zone means another set elsewhere. */
@@ -17,6 +18,8 @@ interface SubscriptionState {
   readonly shownSinceMs: Map<string, number>;
   /** Publications that left the list for good. */
   readonly gone: Set<string>;
+  /** Those an operator took off, by the number of his word. */
+  readonly takenOff: Map<string, number>;
 }
 
 /** A wrong removal is excused by an absence at most so long ago: lists may be old by as much while faults go on. */
@@ -29,11 +32,13 @@ export class ListJudge {
   readonly #world: ModelWorld;
   readonly #publishers: Publishers;
   readonly #absences: Absences;
+  readonly #takenOff: TakenOff;
   readonly #subscriptions = new Map<string, SubscriptionState>();
   /** Contents by service, version and zone. */
   readonly #contents = new Map<string, string>();
 
-  constructor(world: ModelWorld, publishers: Publishers, absences: Absences) {
+  constructor(world: ModelWorld, publishers: Publishers, absences: Absences, takenOff: TakenOff) {
+    this.#takenOff = takenOff;
     this.#world = world;
     this.#publishers = publishers;
     this.#absences = absences;
@@ -69,6 +74,10 @@ export class ListJudge {
       if (old === undefined) {
         if (!moved && !torn && state.gone.has(key) && !this.#world.dataAtRisk())
           this.#world.violated('I10', `${where}: ${key} had left for good and is back`);
+        const owner = this.#publishers.get(key)?.client;
+        const word = owner === undefined ? 0 : this.#takenOff.number(owner);
+        if (word > 0 && state.takenOff.get(key) === word && !moved && !torn && !this.#world.dataAtRisk())
+          this.#world.violated('I10', `${where}: ${key} was taken off and is back`);
         // Of a list that was late on its way nobody knows since when it was true.
         state.shownSinceMs.set(key, late ? -Infinity : nowMs);
       }
@@ -77,7 +86,9 @@ export class ListJudge {
       if (shown.has(key)) continue;
       this.#removed(where, state, key, nowMs, shown.size, torn, before);
       // What left an old list may be in the next one.
-      if (late) state.gone.delete(key);
+      if (!late) continue;
+      state.gone.delete(key);
+      state.takenOff.delete(key);
     }
     if (before === null && shown.size === 0 && !torn && !this.#world.slow(client.name))
       this.#emptyFirst(where, subscription, zone, nowMs);
@@ -89,7 +100,7 @@ export class ListJudge {
     if (state === undefined)
       this.#subscriptions.set(
         subscription.key,
-        (state = { zone: '', shownSinceMs: new Map(), gone: new Set() }),
+        (state = { zone: '', shownSinceMs: new Map(), gone: new Set(), takenOff: new Map() }),
       );
     return state;
   }
@@ -112,6 +123,8 @@ export class ListJudge {
       if (!this.#world.dataAtRisk() && !this.#absences.mayReturn(publisher.client)) state.gone.add(key);
       return;
     }
+    const word = this.#takenOff.settled(publisher.client);
+    if (word > 0 && !this.#world.dataAtRisk()) state.takenOff.set(key, word);
     if (torn || publisher.presence.excusedWithin(sinceMs, nowMs)) return;
     const kind = left === 0 ? 'empty' : 'shrunken';
     const owner = publisher.client;

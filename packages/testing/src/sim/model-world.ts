@@ -26,6 +26,8 @@ export interface ModelWorld {
   isolated(session: string): boolean;
   /** True while so many data nodes were lost together that copies of a slot may be gone. */
   dataAtRisk(): boolean;
+  /** The same, but for the first start of everything. */
+  dataLost(): boolean;
   /** True while a session is paused, cut off from somebody, or was until a moment ago. */
   cutOff(session: string): boolean;
   /** True if a client does not read, or did not until a moment ago: it may be shown what is old. */
@@ -37,6 +39,10 @@ export interface ModelWorld {
    * such a pair goes on with what it knows, which is older than what others show meanwhile.
    */
   torn(session: string): boolean;
+  /** True if the session withholds what the client registers: an operator wants it so. */
+  withholds(session: string, client: string): boolean;
+  /** True if all sessions do, those that are cut off or stand still as well. */
+  withheldEverywhere(client: string): boolean;
   /** True if any session runs. */
   anySession(): boolean;
   violated(invariant: string, detail: string): void;

@@ -15,11 +15,14 @@ import {
 } from './model-client.ts';
 import type { ModelHolds, ModelWorld } from './model-world.ts';
 import { Presence, type Publishers } from './publication-ledger.ts';
+import { TakenOff } from './taken-off.ts';
 
 /** The model. */
 export class SimModel implements ModelClientEvents {
   /** Sessions that ended, sockets that were lost: tell it. */
   readonly absences: Absences;
+  /** Whom operators took out of the traffic: tell it. */
+  readonly takenOff: TakenOff;
   /** Pushes of lists with publishers that arrived at clients so far. */
   pushes = 0;
   /** Connections of clients to sessions so far. */
@@ -32,8 +35,9 @@ export class SimModel implements ModelClientEvents {
 
   constructor(world: ModelWorld, holds: ModelHolds) {
     this.#world = world;
-    this.absences = new Absences(world, holds, this.#publishers);
-    this.#judge = new ListJudge(world, this.#publishers, this.absences);
+    this.takenOff = new TakenOff(world, this.#publishers);
+    this.absences = new Absences(world, holds, this.#publishers, this.takenOff);
+    this.#judge = new ListJudge(world, this.#publishers, this.absences, this.takenOff);
   }
 
   /** Clients that live, by name. */
@@ -45,6 +49,7 @@ export class SimModel implements ModelClientEvents {
     this.#world.trace(client.name, () => `connected to ${session}`);
     this.connects++;
     this.absences.connected(client, session);
+    this.takenOff.connected(client);
   }
 
   disconnected(client: ModelClient, reason: string): void {
@@ -80,6 +85,7 @@ export class SimModel implements ModelClientEvents {
   sample(): void {
     const nowMs = this.#world.nowMs();
     this.absences.watchReturn(nowMs);
+    this.takenOff.watch();
     for (const state of this.clients.values()) {
       const { client } = state;
       if (!client.alive) {
@@ -90,12 +96,29 @@ export class SimModel implements ModelClientEvents {
       this.absences.watch(state, nowMs);
       for (const publication of client.publications.values())
         this.#samplePublication(state, publication, nowMs);
+      if (this.takenOff.mustBeHidden(state)) this.#hidden(client);
+    }
+  }
+
+  /** F192: who is off is not seen by anybody whose session can tell him. */
+  #hidden(off: ModelClient): void {
+    for (const { client, lostMs, unsoundMs } of this.clients.values()) {
+      if (lostMs !== Infinity || unsoundMs !== Infinity || this.#world.slow(client.name)) continue;
+      for (const subscription of client.subscriptions.values()) {
+        const { service, view, wanted } = subscription;
+        if (!wanted || this.#keepsOtherZone(client, subscription)) continue;
+        if (view !== null && viewText(view).includes(` ${off.name}/`))
+          this.#world.violated(
+            'F192',
+            `${client.name} still sees ${off.name} in ${service} ${viewText(view)}`,
+          );
+      }
     }
   }
 
   /** What each subscriber must see when nothing happens any more (L1), and that everything is acknowledged. */
   unsettled(limit: number): string[] {
-    const wrong: string[] = [];
+    const wrong: string[] = this.takenOff.busy ? ['client-off and client-open are under way'] : [];
     for (const { client } of this.clients.values()) {
       if (!client.alive) continue;
       if (wrong.length >= limit) break;
@@ -139,7 +162,7 @@ export class SimModel implements ModelClientEvents {
       presence.excuse(nowMs, 'taken back');
       return;
     }
-    const doubt = this.absences.doubt(state, nowMs);
+    const doubt = this.takenOff.doubt(state) || this.absences.doubt(state, nowMs);
     if (doubt !== '') presence.excuse(nowMs, doubt);
     const connected = state.session !== '' && state.lostMs === Infinity && state.unsoundMs === Infinity;
     if (!presence.sure && connected && doubt === '' && publication.acked()) presence.confirm(nowMs);
@@ -148,7 +171,7 @@ export class SimModel implements ModelClientEvents {
   #expected(subscription: ModelSubscription, sessionZone: string): string {
     const zones = new Map<string, string[]>();
     for (const { client } of this.clients.values()) {
-      if (!client.alive) continue;
+      if (!client.alive || this.takenOff.isOff(client)) continue;
       for (const publication of client.publications.values()) {
         if (!publication.wanted || publication.service !== subscription.service) continue;
         if (!zoneInScope(subscription.scope, publication.zone, sessionZone)) continue;

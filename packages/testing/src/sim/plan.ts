@@ -5,6 +5,7 @@
 import type { Scope } from '@sofa-registry/model';
 import type { Random } from '@sofa-registry/runtime';
 import { seededRandom } from '@sofa-registry/runtime';
+import { makeClientOffs } from './client-off.ts';
 import { type Fault, type FaultLevel, makeFaults } from './faults.ts';
 import { makeMetaFaults } from './meta-faults.ts';
 import { makeOperatorFaults, makeSettings } from './operator-faults.ts';
@@ -70,6 +71,9 @@ export interface SimPlan {
 /** Time from the start of all nodes to the first step, ms. */
 export const SETTLE_MS = 5000;
 
+/** Makes the randomness of clients that are taken off another than that of the rest. */
+const CLIENT_OFFS = 0x0b5e_55ed;
+
 /** Makes the plan of a seed. */
 export function makePlan(seed: number, level: FaultLevel, size: Partial<SimSize> = {}): SimPlan {
   const random = seededRandom(seed);
@@ -87,6 +91,11 @@ export function makePlan(seed: number, level: FaultLevel, size: Partial<SimSize>
     level === 'meta'
       ? makeMetaFaults(forFaults, sizes, fromMs, toMs)
       : makeFaults(forFaults, level, sizes, fromMs, toMs);
+  if (level === 'single' || level === 'combo') {
+    // Randomness of their own: what else a seed does is not shifted.
+    faults.push(...makeClientOffs(seededRandom(seed ^ CLIENT_OFFS), fromMs, toMs));
+    faults.sort((a, b) => a.atMs - b.atMs);
+  }
   return { ...plan, faults };
 }
 

@@ -128,6 +128,7 @@ export class SimRun {
       reset: (node) => this.model.absences.socketsReset(node),
       restoring: (restore) => this.#metaChecks.restoring(restore),
       violated: (invariant, detail) => this.violated(invariant, detail),
+      takenOff: () => this.model.takenOff,
     });
     options.prepare?.(this);
   }
