@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { connect, type Registry, type ServiceList, type Subscription } from '@sofa-registry/client';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFailed } from 'vitest';
 import { E2eRegistry, type Form } from './registry.ts';
+import { Relay } from './relay.ts';
 import { eventually, throughout } from './waiting.ts';
 
 let serial = 0;
@@ -139,6 +140,53 @@ export function e2eSuite(form: Form): void {
       });
       await sight.shows(['two']);
       expect((await registry.get('session', '/digest/pushSwitch')).body).toBe('{"pushSwitch":"open"}');
+    });
+
+    scenario('an address is off by HTTP, over a restart of everything, until it is opened', async () => {
+      const dataId = freshId();
+      await using relay = await Relay.start(registry.sessionAddress, '127.0.0.7');
+      const [taken, stays, consumer] = await Promise.all([
+        relay.client().then(keep),
+        clientOf(registry.sessionAddress),
+        client(),
+      ]);
+      const publication = await taken.publish({ dataId }, 'taken');
+      const other = await stays.publish({ dataId }, 'stays');
+      const sight = new Sight(consumer, dataId);
+      const own = new Sight(taken, dataId);
+      await sight.shows(['stays', 'taken']);
+      const post = (path: string): Promise<unknown> =>
+        registry.json('meta', `/api/clientManager/${path}`, {
+          method: 'POST',
+          body: new URLSearchParams({ ips: '127.0.0.7' }),
+        });
+      expect(await post('clientOff')).toEqual({ success: true, message: '' });
+      await sight.shows(['stays'], 5000);
+      await own.shows(['stays'], 5000);
+      expect(relay.open).toBe(1);
+      const from = sight.lists.length;
+      await publication.update('taken again');
+      await other.update('stays on');
+      await sight.shows(['stays on']);
+      // First pushes after the restart wait for as many publishers as there were.
+      await eventually('meta remembers how many publishers there are', async () => {
+        const doc = await registry.json<{ value: string }>('meta', '/registry/v1/doc?key=publisher-count');
+        const { body } = await registry.get('session', '/digest/data/count');
+        return body.includes(`Publisher count: ${(JSON.parse(doc.value) as { count: number }).count},`);
+      });
+      await registry.restartAll();
+      await eventually('both are registered again', () => publication.acked && other.acked, 20_000);
+      await other.update('stays on and on');
+      await sight.shows(['stays on and on'], 20_000);
+      expect(
+        sight.lists
+          .slice(from)
+          .flatMap(({ all }) => all)
+          .filter((value) => value.startsWith('taken')),
+      ).toEqual([]);
+      expect(await post('clientOpen')).toEqual({ success: true, message: '' });
+      await sight.shows(['stays on and on', 'taken again'], 10_000);
+      await own.shows(['stays on and on', 'taken again'], 10_000);
     });
 
     scenario('a new data process gets everything back and no list shrinks', async () => {
