@@ -63,12 +63,13 @@ describe('a cluster of processes with mutual TLS and a token', () => {
   }
 
   const portsOf = ({ role, ports }: Node) => ports[role];
-  const call = (node: Node, request: string, headers: Record<string, string> = {}) => {
+  const call = (node: Node, request: string, headers: Record<string, string> = {}, body?: string) => {
     const [method, url] = request.split(' ');
     return httpCall({
       url: `https://${HOST}:${portsOf(node).httpPort}${url}`,
       method,
       headers,
+      body,
       signal: AbortSignal.timeout(5000),
       tls: { identity: new TlsIdentity({ ca: authority.ca }), peerName: '' },
     });
@@ -148,6 +149,45 @@ describe('a cluster of processes with mutual TLS and a token', () => {
     }
     expect(await metric(nodes[1], 'net_tls_accepted_total')).toBeGreaterThan(1);
     await expect(client(first, undefined)).rejects.toMatchObject({ code: 'SR_CLIENT_UNREACHABLE' });
+  });
+
+  scenario('an operator takes clients off at all sessions by asking one, and nobody else does', async () => {
+    const [first, second] = nodes.filter(({ role }) => role === 'session');
+    const provider = await client(first, { ca: authority.ca });
+    const consumer = await client(second, { ca: authority.ca });
+    await provider.publish({ dataId: 'secure.off' }, 'value');
+    const subscription = consumer.subscribe({ dataId: 'secure.off', scope: 'global' });
+    const shows = (values: string) =>
+      eventually(`the list is ${values}`, () => subscription.current?.all.join() === values);
+    await shows('value');
+    const operator = { 'x-apiauth-token': OPERATOR_TOKEN };
+    const form = { 'content-type': 'application/x-www-form-urlencoded' };
+    const post = (path: string, headers: Record<string, string>) =>
+      call(second, `POST /api/clientManager/${path}`, { ...form, ...headers }, `ips=${HOST}`);
+    expect((await post('zone/clientOff', {})).status).toBe(401);
+    expect((await post('zone/clientOff', operator)).body).toBe('{"success":true,"message":""}');
+    await shows('');
+    expect((await post('zone/clientOpen', operator)).body).toBe('{"success":true,"message":""}');
+    await shows('value');
+    // The same for good: handed to the leading meta, and all sessions of the zone say when they know.
+    expect((await post('persistence/clientOff', {})).status).toBe(401);
+    const { data } = JSON.parse((await post('persistence/clientOff', operator)).body) as { data: number };
+    const known = await call(
+      second,
+      `GET /api/clientManager/persistence/checkVersion?version=${data}`,
+      operator,
+    );
+    expect(known.body).toBe('{"success":true,"message":""}');
+    const off = JSON.parse((await post('zone/queryClientOff', operator)).body) as {
+      data: Record<string, unknown>;
+    };
+    expect(Object.values(off.data)).toEqual([
+      { success: true, ips: [HOST] },
+      { success: true, ips: [HOST] },
+    ]);
+    await shows('');
+    await post('persistence/clientOpen', operator);
+    await shows('value');
   });
 
   scenario(

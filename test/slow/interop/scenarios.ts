@@ -198,5 +198,33 @@ export function officialClientSuite(form: Form): void {
       const since = java.data.get('back-sub')!.slice(before).map(valuesOf);
       expect(since.filter((values) => values.length === 0)).toEqual([]);
     });
+
+    test('its address taken off by HTTP, a client leaves the lists and stays connected; opened, it is back', async () => {
+      const post = async (path: string): Promise<number> => {
+        const url = `http://127.0.0.1:${registry.httpPort}/api/clientManager/persistence/${path}`;
+        const answer = await fetch(url, { method: 'POST', body: new URLSearchParams({ ips: '127.0.0.1' }) });
+        return ((await answer.json()) as { data: number }).data;
+      };
+      const connections = async (): Promise<string[]> => {
+        const answer = await fetch(`http://127.0.0.1:${registry.httpPort}/connections/query`);
+        return ((await answer.json()) as string[]).toSorted();
+      };
+      await java.publish('pub', 'off', 'taken-off', GROUP, ['v1']);
+      await java.registered('off');
+      await java.subscribe('sub', 'off-sub', 'taken-off', GROUP, 'global');
+      await java.sees('off-sub', holds('v1'));
+      const before = await connections();
+      const version = await post('clientOff');
+      await java.sees('off-sub', holds(), 5000);
+      expect(await connections()).toEqual(before);
+      // What is withheld is acknowledged, so that the client is content.
+      await java.republish('off', ['v2']);
+      await java.publish('pub', 'off-2', 'taken-off', GROUP, ['new']);
+      await java.registered('off-2');
+      expect(valuesOf(await java.peek('off-sub'))).toEqual([]);
+      expect(await post('clientOpen')).toBeGreaterThan(version);
+      await java.sees('off-sub', holds('new', 'v2'), RECONNECT_LIMIT_MS);
+      await java.sees('long-sub', holds('stays'), RECONNECT_LIMIT_MS);
+    });
   });
 }
