@@ -6,6 +6,16 @@ import { settled, SLOTS, TestCluster, type TestNode } from './support/cluster.ts
 let cluster: TestCluster;
 const metas: MetaServer[] = [];
 
+/** An object whose methods work as before, but for some. */
+function bound<T extends object>(target: T, other: Partial<T>): T {
+  return new Proxy(target, {
+    get: (_, key) => {
+      const value = key in other ? other[key as keyof T] : target[key as keyof T];
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
+
 async function start(tunables = {}, metaCount = 1): Promise<MetaServer> {
   cluster = new TestCluster(metaCount);
   return addMeta(1, tunables);
@@ -602,6 +612,46 @@ describe('meta: documents, weights, publishers', () => {
     const refusal = await second.admin.putDoc('operator/x', '3').catch((error: unknown) => error);
     expect(refusal).toBeInstanceOf(NotLeaderError);
     expect((refusal as NotLeaderError).leader).toBe('meta-1:9610');
+  });
+
+  it('changes of one document go through against each other, and reach every node', async () => {
+    const { meta } = await startSettled(1);
+    const session = cluster.node('session', 'session-1:9600');
+    await cluster.clock.advance(200);
+    const off = ['10.0.0.1', '10.0.0.2', '10.0.0.3'].map((address) => meta.admin.traffic.off([address]));
+    await cluster.clock.advance(100);
+    const versions = await Promise.all(off);
+    expect(new Set(versions).size).toBe(3);
+    const doc = session.link.view.docs.get('operator/client-off');
+    expect(doc?.version).toBe(Math.max(...versions));
+    expect([...(await meta.admin.traffic.state()).off.keys()].toSorted()).toEqual([
+      '10.0.0.1',
+      '10.0.0.2',
+      '10.0.0.3',
+    ]);
+    expect(doc?.value).toContain('10.0.0.3');
+  });
+
+  it('a meta that begins to lead takes nothing back: it reads the documents first', async () => {
+    const meta = await start({}, 2);
+    const store = await cluster.store();
+    // Its watch has told it of nothing since it started.
+    const docs = bound(store.docs, {
+      watch: async function* () {
+        await new Promise<never>(() => {});
+        yield { kind: 'reset' as const };
+      },
+    });
+    const behind = await cluster.meta(2, {}, SLOTS, bound(store, { docs }));
+    metas.push(behind);
+    const session = cluster.node('session', 'session-1:9600');
+    await cluster.clock.advance(500);
+    await meta.admin.traffic.off(['10.0.0.1']);
+    await cluster.clock.advance(500);
+    meta.kill();
+    await cluster.until(() => session.link.view.leader === 'meta-2:9610', 20_000);
+    await cluster.clock.advance(2000);
+    expect(session.link.view.docs.get('operator/client-off')?.value).toContain('10.0.0.1');
   });
 
   it('moves nothing while the slot table is frozen, but fails over', async () => {
