@@ -83,11 +83,11 @@ describe('registrations', () => {
     ['separator in the dataId', { dataId: 'a#@#b' }],
     ['64 KiB dataId', { dataId: 'x'.repeat(65_536) }],
     ['endless registId', { registId: 'x'.repeat(5000) }],
-  ])('refuses truly: %s', async (_name, change) => {
+  ])('refuses for good, so that the client gives up: %s', async (_name, change) => {
     cluster = await TestCluster.start();
     const client = await cluster.client();
     const answer = await cluster.run(client.publish({ dataId: 's', registId: 'p', ...change }, ['x']));
-    expect(answer.success).toBe(false);
+    expect([answer.success, answer.refused]).toEqual([true, true]);
     expect(answer.message).toContain('failed');
     expect(cluster.session.inspect.counts().publishers).toBe(0);
     expect(cluster.metric('refused_total', 'invalid') + cluster.metric('refused_total', 'dataInfoId')).toBe(
@@ -99,8 +99,8 @@ describe('registrations', () => {
     cluster = await TestCluster.start();
     const client = await cluster.client();
     expect(
-      (await cluster.run(client.subscribe({ dataId: 's', registId: 's1', version: null }))).success,
-    ).toBe(false);
+      (await cluster.run(client.subscribe({ dataId: 's', registId: 's1', version: null }))).refused,
+    ).toBe(true);
     const answer = await cluster.run(client.publish({ dataId: 's', registId: 'p1', version: null }, ['x']));
     expect([answer.success, answer.version]).toEqual([true, 0]);
   });

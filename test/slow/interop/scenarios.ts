@@ -199,6 +199,17 @@ export function officialClientSuite(form: Form): void {
       expect(since.filter((values) => values.length === 0)).toEqual([]);
     });
 
+    test('a service name that can never be taken is refused for good: the application is told', async () => {
+      await java.publish('pub', 'never', 'a#@#b', GROUP, ['x']);
+      const end = performance.now() + 5000;
+      const told = (): Promise<boolean> =>
+        java.republish('never', ['y']).then(
+          () => false,
+          (error: Error) => /refused/i.test(error.message),
+        );
+      while (!(await told())) expect(performance.now()).toBeLessThan(end);
+    });
+
     test('its address taken off by HTTP, a client leaves the lists and stays connected; opened, it is back', async () => {
       const post = async (path: string): Promise<number> => {
         const url = `http://127.0.0.1:${registry.httpPort}/api/clientManager/persistence/${path}`;

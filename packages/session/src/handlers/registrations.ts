@@ -17,13 +17,16 @@ import {
   REGISTER_RESPONSE_PB,
 } from '@sofa-registry/wire';
 import type { ClientConnection } from '../client-connection.ts';
-import type { Verdict } from '../registry/registration-kind.ts';
+import { notNow, type Refused, type Verdict } from '../registry/registration-kind.ts';
 import type { ClientHandler, HandlerContext } from './handler.ts';
 
 const RESPONSE = classNameBytes(REGISTER_RESPONSE);
 const RESPONSE_PB = classNameBytes(REGISTER_RESPONSE_PB);
 
-/** Answers a registration. `version` and `registId` are the request's own, bit for bit (wire 4.2). */
+/**
+ * Answers a registration. `version` and `registId` are the request's own, bit for bit (wire 4.2). A client repeats what was answered
+ * success=false, for ever; only after success=true with refused=true it gives up.
+ */
 function answer(
   connection: ClientConnection,
   frame: Frame,
@@ -34,25 +37,22 @@ function answer(
 ): void {
   const verb = request.eventType === 'UNREGISTER' ? 'unregister' : 'register';
   const response = {
-    success: verdict === null,
+    success: verdict === null || verdict.forGood,
     registId: request.registId,
     version: request.version ?? 0,
-    refused: false,
-    message: verdict === null ? `${kind} ${verb} success!` : `${kind} ${verb} failed: ${verdict}`,
+    refused: verdict?.forGood === true,
+    message: verdict === null ? `${kind} ${verb} success!` : `${kind} ${verb} failed: ${verdict.reason}`,
   };
   if (pb) connection.channel.respond(frame, RESPONSE_PB, encodeRegisterResponsePb(response));
   else connection.channel.respond(frame, RESPONSE, encodeRegisterResponse(response));
 }
 
-/**
- * A refusal that will be the same the next time: a truthful answer, which makes the client repeat for ever. Whoever runs the
- * registry is told once, with names.
- */
+/** A refusal that will be the same the next time. Whoever runs the registry is told once, with names. */
 function note(
   context: HandlerContext,
   connection: ClientConnection,
   request: BaseRegister,
-  reason: string,
+  { reason, forGood }: Refused,
 ): void {
   const refused = {
     dataId: request.dataId ?? '',
@@ -63,7 +63,10 @@ function note(
     reason,
   };
   if (context.refusals.note(refused, context.clock.monoMs()))
-    context.logger.warn('a registration is refused, its client will repeat it', refused);
+    context.logger.warn(
+      forGood ? 'a registration is refused for good' : 'a registration is refused, its client will repeat it',
+      refused,
+    );
 }
 
 function checked(
@@ -80,7 +83,7 @@ function checked(
 function limited(context: HandlerContext): Verdict {
   if (context.accessRate.take(context.clock.monoMs())) return null;
   context.metrics.refused.rate.value++;
-  return 'too many registrations per second, try again';
+  return notNow('too many registrations per second, try again');
 }
 
 function publisher(pb: boolean): ClientHandler {

@@ -5,7 +5,7 @@ import type { ClientConnection } from '../client-connection.ts';
 import type { SessionMetrics } from '../metrics.ts';
 import type { SessionTunables } from '../settings.ts';
 import type { WriteForwarder } from '../write/write-forwarder.ts';
-import { attributesOf, orDefault, type RegistrationKind, type Verdict } from './registration-kind.ts';
+import { attributesOf, notNow, orDefault, type RegistrationKind, type Verdict } from './registration-kind.ts';
 import type { RegistrationStore } from './registration-store.ts';
 import type { SessionPublisher } from './registrations.ts';
 import type { ServiceEntry } from './service-entry.ts';
@@ -49,7 +49,9 @@ export class Publishers implements RegistrationKind<SessionPublisher, PublisherR
     }
     if (message.dataBoxes.length <= settings.payloadBytesMax) return undefined;
     metrics.refused.payload.value++;
-    return `payload of ${message.dataBoxes.length} bytes, at most ${settings.payloadBytesMax} are taken`;
+    return notNow(
+      `payload of ${message.dataBoxes.length} bytes, at most ${settings.payloadBytesMax} are taken`,
+    );
   }
 
   put(

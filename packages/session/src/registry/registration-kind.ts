@@ -5,8 +5,20 @@ import type { Use } from '../operator/traffic-rules.ts';
 import type { ServiceEntry } from './service-entry.ts';
 import type { Held } from './version-rule.ts';
 
-/** Null = accepted; else the reason of a true refusal, for the message of a success=false answer. */
-export type Verdict = string | null;
+/** A registration that was not taken. */
+export interface Refused {
+  readonly reason: string;
+  /** True if it can never be taken, whatever changes here: its client must not send it again (F226). */
+  readonly forGood: boolean;
+}
+
+/** Null = accepted. */
+export type Verdict = Refused | null;
+
+/** It may be taken another time. */
+export function notNow(reason: string): Refused {
+  return { reason, forGood: false };
+}
 
 /** One kind of registration. */
 export interface RegistrationKind<H extends Held, M extends BaseRegister> {

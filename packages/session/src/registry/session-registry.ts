@@ -8,7 +8,7 @@ import type { BaseRegister, PublisherRegister, SubscriberRegister } from '@sofa-
 import type { ClientConnection } from '../client-connection.ts';
 import type { TrafficRules } from '../operator/traffic-rules.ts';
 import { type PublisherParts, Publishers } from './publishers.ts';
-import { orDefault, type RegistrationKind, type Verdict } from './registration-kind.ts';
+import { notNow, orDefault, type RegistrationKind, type Verdict } from './registration-kind.ts';
 import type { SessionPublisher, SessionSubscriber } from './registrations.ts';
 import type { ServiceEntry } from './service-entry.ts';
 import { type SubscriberParts, Subscribers } from './subscribers.ts';
@@ -153,8 +153,9 @@ export class SessionRegistry {
       problem = `registId is longer than ${REGISTER_ID_UNITS_MAX}`;
     else if (versionNeeded && message.version === null) problem = 'version is missing';
     else if (message.timestamp === null) problem = 'timestamp is missing';
-    if (problem !== null) this.#parts.metrics.refused.invalid.value++;
-    return problem;
+    if (problem === null) return null;
+    this.#parts.metrics.refused.invalid.value++;
+    return { reason: problem, forGood: true };
   }
 
   #claim(message: BaseRegister): ServiceEntry | null {
@@ -164,7 +165,8 @@ export class SessionRegistry {
 
   #badDataInfoId(): Verdict {
     this.#parts.metrics.refused.dataInfoId.value++;
-    return `dataInfoId is longer than ${DATA_INFO_ID_UNITS_MAX}, or a part of it holds #@#`;
+    const reason = `dataInfoId is longer than ${DATA_INFO_ID_UNITS_MAX}, or a part of it holds #@#`;
+    return { reason, forGood: true };
   }
 
   /** Limits of a registration that is new on this connection. */
@@ -173,10 +175,10 @@ export class SessionRegistry {
     let verdict: Verdict = null;
     if (connection.registrations >= settings.registrationsPerConnectionMax) {
       metrics.refused.perConnection.value++;
-      verdict = `connection holds ${connection.registrations} registrations, the most it may`;
+      verdict = notNow(`connection holds ${connection.registrations} registrations, the most it may`);
     } else if (store.total >= settings.registrationsMax) {
       metrics.refused.total.value++;
-      verdict = `session holds ${store.total} registrations, the most it may`;
+      verdict = notNow(`session holds ${store.total} registrations, the most it may`);
     }
     if (verdict !== null) store.release(service);
     return verdict;
