@@ -5,8 +5,10 @@
 import {
   BLACKLIST_KEY,
   CLIENT_OFF_KEY,
+  COMPRESS_PUSH_KEY,
   parseBlacklist,
   parseClientOff,
+  parseCompressPush,
   parseServiceBlacklist,
   SERVICE_BLACKLIST_KEY,
 } from '@sofa-registry/model';
@@ -64,6 +66,12 @@ export const DOC_TYPES: Readonly<Record<string, DocType>> = {
     doc: 'Clients that are pushed to although pushes are stopped.',
     readBy: 'session',
     allows: isHosts,
+  },
+  [COMPRESS_PUSH_KEY]: {
+    rule: '{"enabled": true, "compressMinSize": 4096, "forbidEncodes": [], "enabledSessions": [], "enabledClients": []}',
+    doc: 'Compression of pushes: on or off, for which sessions and clients. Absent: session.compressPush.',
+    readBy: 'session',
+    allows: (value) => parseCompressPush(value) !== null,
   },
   'operator/slot-reconcile': flag(
     'false freezes the slot table: no planned move, no new copy; fail-over goes on.',

@@ -5,6 +5,7 @@ import { DOC_TYPES, docRefusal } from '../src/index.ts';
 const GOOD: Readonly<Record<string, readonly string[]>> = {
   'switch/stop-push': ['true', 'false'],
   'switch/push-gray': ['', '10.0.0.1', '10.0.0.1, ::1', '["a"]', '{"ips":["10.0.0.1"]}'],
+  'switch/compress-push': ['{}', '{"enabled":true,"compressMinSize":1,"forbidEncodes":["zstd"]}'],
   'operator/slot-reconcile': ['true', 'false'],
   'operator/protection': ['off', '0', '1', '0.5', '.25', '1.0'],
   'operator/draining': ['[]', '["10.0.0.1:9620"]'],
@@ -21,6 +22,15 @@ const GOOD: Readonly<Record<string, readonly string[]>> = {
 const BAD: Readonly<Record<string, readonly string[]>> = {
   'switch/stop-push': ['', 'yes', 'TRUE', 'true\n'],
   'switch/push-gray': ['{"ips":"10.0.0.1"}', '[1]', 'a b'],
+  'switch/compress-push': [
+    '',
+    'true',
+    '[]',
+    '{"enabled":1}',
+    '{"compressMinSize":-1}',
+    '{"more":1}',
+    '{"enabledClients":"a"}',
+  ],
   'operator/slot-reconcile': ['stop', '0'],
   'operator/protection': ['', 'on', '-1', '1.5', '50%', 'NaN'],
   'operator/draining': ['', '10.0.0.1:9620', '[""]', '{}'],

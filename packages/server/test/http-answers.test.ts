@@ -82,6 +82,8 @@ const NO_IPS = '{"success":false,"message":"ips is empty"}';
 const NOT_SAVED = '{"success":false,"message":"Save dataid black list exception"}';
 const BANNED = 'dataId=banned&group=SOFA&instanceId=DEFAULT_INSTANCE_ID';
 const WITH_SUB = `ips=${encodeURIComponent('[{"address":"192.0.2.3","pub":true,"sub":true}]')}`;
+const COMPRESS =
+  '{"enabled":false,"compressMinSize":4096,"forbidEncodes":[],"enabledSessions":[],"enabledClients":[]}';
 const NO_VERSION = '{"success":false,"message":"check version fail."}';
 const NO_CONNECTIONS = '{"success":false,"message":"ConnectIds can not be null."}';
 const VERSION = /^\{"success":true,"message":null,"data":\d{13,}\}$/;
@@ -225,6 +227,7 @@ describe('session', () => {
     ['GET /api/clientManager/persistence/checkVersion', 200, JSON_TYPE, NO_VERSION],
     ['GET /api/clientManager/persistence/checkVersion?version=0', 200, JSON_TYPE, OK_EMPTY],
     ['GET /api/clientManager/persistence/checkVersion?version=x', 200, JSON_TYPE, NO_VERSION],
+    ['GET /compress/push/state', 200, JSON_TYPE, COMPRESS],
     ['GET /api/clients/off', 405, null, ''],
     ['POST /api/clients/off', 200, JSON_TYPE, '{"success":false,"message":"Request can not be null."}'],
     ['POST /api/clients/off', 200, JSON_TYPE, NO_CONNECTIONS, '{}'],
@@ -616,6 +619,11 @@ describe('meta', () => {
     ],
     ['GET /stopPushDataSwitch/close', 200, JSON_TYPE, OK],
     ['GET /datainfoid/blacklist/query', 200, JSON_TYPE, '{"success":true,"message":null,"data":null}'],
+    ['GET /compress/push/state', 200, JSON_TYPE, COMPRESS],
+    ['POST /compress/push/switch', 200, JSON_TYPE, OK, '{}'],
+    ['POST /compress/push/switch', 200, JSON_TYPE, OK, '{"enabled":false,"compressMinSize":4096}'],
+    ['POST /compress/push/switch', 400, 'text/plain', /it must be /, '{"enabled":"yes"}'],
+    ['GET /compress/push/state', 200, JSON_TYPE, COMPRESS],
     ['GET /blacklist/update', 405, null, ''],
     ['POST /blacklist/update', 400, 'text/plain', /operator\/blacklist = : it must be /, ''],
     ['POST /blacklist/update', 400, 'text/plain', /it must be /, 'this is not JSON'],

@@ -1,6 +1,6 @@
 /** What operators may see of a session: HTTP endpoints and tests read it, nothing on the hot path does. */
 import type { ClusterView } from '@sofa-registry/cluster';
-import type { NodeRecord, Slot } from '@sofa-registry/model';
+import type { CompressPush, NodeRecord, Slot } from '@sofa-registry/model';
 import { slotOf } from '@sofa-registry/model';
 import type { Departures } from './departures.ts';
 import type { ServiceApps } from './metadata/app-metadata.ts';
@@ -72,6 +72,7 @@ export interface InspectSource {
   readonly connections: () => ReadonlyMap<string, unknown>;
   readonly linkUp: (address: string) => boolean;
   readonly pushAllowed: () => boolean;
+  readonly compressPush: () => CompressPush;
   /** True while first pushes wait for publishers to come back after a restart of everything. */
   readonly firstPushesWait: () => boolean;
   readonly ready: () => { ready: boolean; waitingFor: string };
@@ -185,6 +186,11 @@ export class SessionInspect {
   /** Applications that offer each service. */
   serviceApps(): Map<string, ServiceApps> {
     return this.#source.metadata.core.allServices();
+  }
+
+  /** How pushes are compressed now. */
+  compressPush(): CompressPush {
+    return this.#source.compressPush();
   }
 
   pushAllowed(): boolean {

@@ -17,6 +17,7 @@ import { type Compressor, zlibCompressor } from './push/compressor.ts';
 import { ConfigPush } from './push/config-push.ts';
 import { SessionTraffic } from './operator/session-traffic.ts';
 import { TrafficRules } from './operator/traffic-rules.ts';
+import { PushCompression } from './push/push-compression.ts';
 import { PushEngine } from './push/push-engine.ts';
 import { PushSwitch } from './push/push-switch.ts';
 import { Refusals } from './refusals.ts';
@@ -85,6 +86,7 @@ export class SessionParts {
   readonly #ports: SessionPorts;
   readonly #config: SessionConfig;
   readonly #shell: SessionShell;
+  readonly compression: PushCompression;
   readonly #compressor: Compressor;
   readonly #context: HandlerContext;
 
@@ -101,6 +103,7 @@ export class SessionParts {
     this.store = new RegistrationStore(config.slotConfig.slotCount);
     const { restartBackShare, restartSettleMs } = this.settings;
     this.gate = new RestartGate({ backShare: restartBackShare, settleMs: restartSettleMs });
+    this.compression = new PushCompression(this.settings, this.#compressor, () => shell.node().address);
     this.meta = this.#makeMeta();
     this.engine = this.#makeEngine();
     this.data = this.#makeDataSide();
@@ -157,6 +160,7 @@ export class SessionParts {
       metrics: this.metrics,
       place: { segment: this.#config.dataCenter, zone: this.zone },
       compressor: this.#compressor,
+      compression: this.compression,
       gate: {
         allowed: (host) => pushSwitch.allowed(host),
         get cold() {
@@ -198,7 +202,7 @@ export class SessionParts {
       subscriptions: this.data.subscriptions,
       engine: this.engine,
       config: new ConfigPush(clock, this.stamps, this.settings, this.metrics),
-      compressor: this.#compressor,
+      compression: this.compression,
       traffic: this.trafficRules,
     });
   }
@@ -267,6 +271,7 @@ export class SessionParts {
       connections: () => this.door.connections,
       linkUp: (address) => this.data.links.channel(address) !== null,
       pushAllowed: () => !this.pushSwitch.stopped,
+      compressPush: () => this.compression.state,
       firstPushesWait: () => this.gate.closed,
       ready: () => this.#shell.readiness(),
       listed: () => this.#shell.listed(),

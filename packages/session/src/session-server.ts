@@ -237,6 +237,7 @@ export class SessionServer {
     this.#parts.data.viewChanged(changed);
     if (!changed.docs) return;
     if (this.#parts.pushSwitch.update(this.#parts.meta.view.docs)) this.#catchUpAll();
+    this.#parts.compression.update(this.#parts.meta.view.docs);
     this.traffic.update(this.#parts.meta.view.docs);
   }
 

@@ -1,8 +1,8 @@
 import { versionFromWire, versionToWire } from '@sofa-registry/model';
-import { gzipSync, zstdDecompressSync } from 'node:zlib';
+import { gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { ListPush, packBoxes, RECEIVED_DATA } from '@sofa-registry/wire';
 import { afterEach, describe, expect, it } from 'vitest';
-import { chooseEncoding, zlibCompressor } from '../src/push/compressor.ts';
+import { zlibCompressor } from '../src/push/compressor.ts';
 import { idOf, TestCluster } from './support/test-cluster.ts';
 
 let cluster: TestCluster;
@@ -476,6 +476,43 @@ describe('compression', () => {
     expect(cluster.metric('push_compress_failed_total')).toBe(1);
   });
 
+  it('is switched by operators, for some sessions and clients, encodings and sizes', async () => {
+    const both = {
+      knows: (encoding: string) => encoding === 'zstd' || encoding === 'gzip',
+      compress: async (encoding: string, bytes: Buffer) =>
+        encoding === 'zstd' ? zstdCompressSync(bytes) : gzipSync(bytes),
+    };
+    cluster = await TestCluster.start({}, { compressor: both });
+    const client = await cluster.client();
+    const [host] = cluster.session.inspect.connections()[0].split(':');
+    await cluster.run(
+      client.subscribe({ dataId: 's', registId: 's1', acceptEncoding: 'br, gzip,zstd,gzip' }, true),
+    );
+    let version = 0;
+    const pushedWith = async (value: object | null, units = 5000): Promise<string> => {
+      version++;
+      cluster.meta.docs =
+        value === null ? [] : [{ key: 'switch/compress-push', value: JSON.stringify(value), version }];
+      cluster.meta.push();
+      await cluster.clock.advance(0);
+      cluster.data[0].publishElsewhere(idOf('s'), elsewhere(`p${version}`, 'x'.repeat(units)));
+      await cluster.clock.advance(5000);
+      return client.pushes.at(-1)?.encoding ?? '';
+    };
+    expect(await pushedWith(null)).toBe('');
+    expect(await pushedWith({ enabled: true })).toBe('zstd');
+    expect(cluster.session.inspect.compressPush()).toMatchObject({ enabled: true, compressMinSize: 4096 });
+    expect(await pushedWith({ enabled: true, forbidEncodes: ['zstd'] })).toBe('gzip');
+    expect(await pushedWith({ enabled: true, forbidEncodes: ['zstd', 'gzip'] })).toBe('');
+    expect(await pushedWith({ enabled: true, enabledClients: ['192.0.2.1'] })).toBe('');
+    expect(await pushedWith({ enabled: true, enabledClients: ['192.0.2.1', host] })).toBe('zstd');
+    expect(await pushedWith({ enabled: true, enabledSessions: ['192.0.2.1'] })).toBe('');
+    expect(await pushedWith({ enabled: true, enabledSessions: ['session'] })).toBe('zstd');
+    expect(await pushedWith({ enabled: true, compressMinSize: 1_000_000 })).toBe('');
+    expect(await pushedWith({ enabled: false })).toBe('');
+    expect(await pushedWith(null)).toBe('');
+  });
+
   it('is off by default, and the adapter knows zstd and gzip', async () => {
     cluster = await TestCluster.start();
     const client = await cluster.client();
@@ -485,7 +522,6 @@ describe('compression', () => {
     const adapter = zlibCompressor();
     const bytes = Buffer.from('x'.repeat(1000));
     expect(zstdDecompressSync(await adapter.compress('zstd', bytes))).toEqual(bytes);
-    expect(chooseEncoding('br, gzip,gzip,zstd', adapter)).toBe('gzip');
     await expect(adapter.compress('br', bytes)).rejects.toThrow('unknown encoding');
   });
 });

@@ -9,6 +9,7 @@ import type { Endpoint } from './endpoint.ts';
 import { forwardToLeader } from './forward.ts';
 import { BLACKLISTS } from './meta/blacklist.ts';
 import { CLUSTER } from './meta/cluster.ts';
+import { COMPRESS_SWITCH } from './meta/compress-switch.ts';
 import { DOCUMENTS, PERSISTENT_DATA } from './meta/documents.ts';
 import { PUSH_SWITCH } from './meta/push-switch.ts';
 import { OPERATIONS } from './operations.ts';
@@ -26,6 +27,7 @@ export const ENDPOINTS = {
     ...CLIENT_MANAGER,
     ...PERSISTENT_CLIENT_MANAGER,
     ...BLACKLISTS,
+    ...COMPRESS_SWITCH,
     ...PERSISTENT_DATA,
     ...DOCUMENTS,
     ...SLOT_TABLE_ENDPOINTS,

@@ -24,7 +24,8 @@ export interface CompressedBodiesPorts {
   readonly compressor: Compressor;
   readonly place: PushPlace;
   readonly metrics: SessionMetrics;
-  readonly minUnits: number;
+  /** UTF-16 units of a list from which it is compressed. */
+  readonly minUnits: () => number;
   readonly onEncoded: OnEncoded;
   /** The body these targets wait for is there. */
   ready(targets: readonly PushTarget[]): void;
@@ -41,8 +42,8 @@ export class CompressedBodies {
   }
 
   /** The body for a target, or null: it is being made, and `ready` will be called for the target. */
-  view(target: PushTarget, datum: WatchedDatum): EncodedView | null {
-    const { service, scope, encoding } = target;
+  view(target: PushTarget, datum: WatchedDatum, encoding: string): EncodedView | null {
+    const { service, scope } = target;
     const key = `${encoding}${scope}`;
     const known = storedBody(datum, key);
     if (known !== null) return known;
@@ -52,7 +53,7 @@ export class CompressedBodies {
       return null;
     }
     const zones = zonesOf(datum, scope, this.#ports.place.zone);
-    if (listUnits(zones) < this.#ports.minUnits) return this.#plain(service, datum, scope, key);
+    if (listUnits(zones) < this.#ports.minUnits()) return this.#plain(service, datum, scope, key);
     let byKey = this.#waiting.get(datum);
     if (byKey === undefined) {
       byKey = new Map();

@@ -25,12 +25,3 @@ export function zlibCompressor(): Compressor {
     },
   };
 }
-
-/** The first of a client's encodings that we know: the client's order decides, nothing is trimmed (wire 4.7); '' = none. */
-export function chooseEncoding(acceptEncoding: string, compressor: Compressor): string {
-  if (acceptEncoding === '') return '';
-  return acceptEncoding.split(',', ENCODINGS_MAX).find((name) => compressor.knows(name)) ?? '';
-}
-
-/** Encodings of one subscriber that are looked at. */
-const ENCODINGS_MAX = 16;

@@ -16,6 +16,7 @@ import type { SessionTunables } from '../settings.ts';
 import { CompressedBodies } from './compressed-bodies.ts';
 import type { Compressor } from './compressor.ts';
 import { type EncodedView, fullBody, multiBody, type PushPlace, sdkBody } from './push-bodies.ts';
+import type { PushCompression } from './push-compression.ts';
 import { type PushFlight, PushState, type PushTarget } from './push-target.ts';
 
 /** Longest push to an SDK: what its frame decoder takes by default, less the frame's head. */
@@ -28,6 +29,7 @@ export interface SenderPorts {
   readonly metrics: SessionMetrics;
   readonly place: PushPlace;
   readonly compressor: Compressor;
+  readonly compression: PushCompression;
   /** Logged once per list that does not fit a frame. */
   readonly unsendable: (service: ServiceEntry, error: unknown) => void;
 }
@@ -50,7 +52,7 @@ export class PushSender {
     replies: ReplyHandler<PushFlight>,
     ready: (targets: readonly PushTarget[]) => void,
   ) {
-    const { compressor, place, metrics, settings } = ports;
+    const { compressor, compression, place, metrics } = ports;
     this.#ports = ports;
     this.#replies = replies;
     this.#encoded = () => {
@@ -60,7 +62,7 @@ export class PushSender {
       compressor,
       place,
       metrics,
-      minUnits: settings.compressMinUnits,
+      minUnits: () => compression.state.compressMinSize,
       onEncoded: this.#encoded,
       ready,
     });
@@ -137,10 +139,13 @@ export class PushSender {
 
   #encode(target: PushTarget, datum: WatchedDatum, delta: boolean): EncodedView | null {
     const { service, connection, scope } = target;
-    const { place } = this.#ports;
+    const { place, compression } = this.#ports;
     if (delta) return sdkBody(service, datum, place, scope, target.clientVersion, this.#encoded);
     const codec = connection.pb ? 'pb' : 'hessian';
-    if (target.encoding !== '' && connection.pb) return this.#compressed.view(target, datum);
+    if (target.encodings !== '' && connection.pb) {
+      const encoding = compression.encoding(connection.host, target.encodings);
+      if (encoding !== '') return this.#compressed.view(target, datum, encoding);
+    }
     if (target.multi) return multiBody(service, datum, place, codec, this.#encoded);
     return fullBody(service, datum, place, scope, codec, this.#encoded);
   }

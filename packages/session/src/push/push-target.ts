@@ -59,8 +59,8 @@ export class PushTarget {
   readonly connection: ClientConnection;
   readonly scope: Scope;
   readonly multi: boolean;
-  /** Encoding of protobuf pushes the client accepts and we know; '' = none. */
-  readonly encoding: string;
+  /** Encodings of protobuf pushes the client accepts, as it names them; '' = none that we know. */
+  readonly encodings: string;
   /** Subscribers on this target; replaced, never changed, so that it has exactly the room it needs. */
   registerIds: readonly string[] = NOBODY;
   state: PushState = PushState.idle;
@@ -87,14 +87,14 @@ export class PushTarget {
     connection: ClientConnection,
     scope: Scope,
     multi: boolean,
-    encoding: string,
+    encodings: string,
     sinceMs: number,
   ) {
     this.service = service;
     this.connection = connection;
     this.scope = scope;
     this.multi = multi;
-    this.encoding = encoding;
+    this.encodings = encodings;
     this.sinceMs = Math.round(sinceMs);
   }
 }
@@ -138,13 +138,14 @@ export class TargetSet {
     }
   }
 
-  find(service: ServiceEntry, scope: Scope, multi: boolean, encoding: string): PushTarget | null {
+  find(service: ServiceEntry, scope: Scope, multi: boolean, encodings: string): PushTarget | null {
     if (this.#many === null) {
-      for (const at of this.#few) if (at.service === service && shares(at, scope, multi, encoding)) return at;
+      for (const at of this.#few)
+        if (at.service === service && shares(at, scope, multi, encodings)) return at;
       return null;
     }
     for (let at = this.#many.get(service) ?? null; at !== null; at = at.next) {
-      if (shares(at, scope, multi, encoding)) return at;
+      if (shares(at, scope, multi, encodings)) return at;
     }
     return null;
   }
@@ -165,8 +166,8 @@ export class TargetSet {
   }
 }
 
-function shares(target: PushTarget, scope: Scope, multi: boolean, encoding: string): boolean {
-  return target.scope === scope && target.multi === multi && target.encoding === encoding;
+function shares(target: PushTarget, scope: Scope, multi: boolean, encodings: string): boolean {
+  return target.scope === scope && target.multi === multi && target.encodings === encodings;
 }
 
 /** Puts a target into its service and its connection. */

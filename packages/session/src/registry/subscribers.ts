@@ -4,10 +4,9 @@ import type { Clock } from '@sofa-registry/runtime';
 import type { SubscriberRegister } from '@sofa-registry/wire';
 import type { ClientConnection } from '../client-connection.ts';
 import type { Subscriptions } from '../data/subscriptions.ts';
-import { chooseEncoding, type Compressor } from '../push/compressor.ts';
+import type { PushCompression } from '../push/push-compression.ts';
 import type { PushEngine } from '../push/push-engine.ts';
 import { attachTarget, detachTarget, PushTarget } from '../push/push-target.ts';
-import type { SessionTunables } from '../settings.ts';
 import { attributesOf, orDefault, type RegistrationKind } from './registration-kind.ts';
 import type { RegistrationStore } from './registration-store.ts';
 import type { SessionSubscriber } from './registrations.ts';
@@ -16,11 +15,10 @@ import type { ServiceEntry } from './service-entry.ts';
 /** What subscribers work with. */
 export interface SubscriberParts {
   readonly clock: Clock;
-  readonly settings: SessionTunables;
   readonly store: RegistrationStore;
   readonly subscriptions: Subscriptions;
   readonly engine: PushEngine;
-  readonly compressor: Compressor;
+  readonly compression: PushCompression;
 }
 
 /** The subscribers of one session. */
@@ -58,8 +56,8 @@ export class Subscribers implements RegistrationKind<SessionSubscriber, Subscrib
     const registerId = message.registId as string;
     const scope = parseScope(message.scope);
     const multi = message.acceptMulti && scope === 'global';
-    const encoding = multi ? '' : this.#encoding(connection, message.acceptEncoding ?? '');
-    const target = targetOf(connection, service, scope, multi, encoding, clock.monoMs());
+    const encodings = multi ? '' : this.#encodings(connection, message.acceptEncoding ?? '');
+    const target = targetOf(connection, service, scope, multi, encodings, clock.monoMs());
     const stays = held !== undefined && held.target === target;
     if (held !== undefined) held.target.connection.registrations--;
     if (!stays) target.registerIds = [...target.registerIds, registerId];
@@ -109,11 +107,10 @@ export class Subscribers implements RegistrationKind<SessionSubscriber, Subscrib
     engine.closed(connection);
   }
 
-  /** Encoding of the pushes of a subscriber; only protobuf ones are compressed, and only if that is switched on. */
-  #encoding(connection: ClientConnection, acceptEncoding: string): string {
-    const { settings, compressor } = this.#parts;
-    if (!settings.compressPush || !connection.pb || connection.sdk?.delta === true) return '';
-    return chooseEncoding(acceptEncoding, compressor);
+  /** Encodings in which a subscriber may be pushed to: only protobuf pushes are compressed. */
+  #encodings(connection: ClientConnection, acceptEncoding: string): string {
+    if (!connection.pb || connection.sdk?.delta === true) return '';
+    return this.#parts.compression.accepts(acceptEncoding) ? acceptEncoding : '';
   }
 
   /** Takes a subscriber off its target; the target goes with its last one. */
@@ -132,12 +129,12 @@ function targetOf(
   service: ServiceEntry,
   scope: Scope,
   multi: boolean,
-  encoding: string,
+  encodings: string,
   nowMs: number,
 ): PushTarget {
-  const known = connection.targets?.find(service, scope, multi, encoding) ?? null;
+  const known = connection.targets?.find(service, scope, multi, encodings) ?? null;
   if (known !== null) return known;
-  const target = new PushTarget(service, connection, scope, multi, encoding, nowMs);
+  const target = new PushTarget(service, connection, scope, multi, encodings, nowMs);
   attachTarget(target);
   return target;
 }

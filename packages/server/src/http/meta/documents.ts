@@ -4,7 +4,12 @@
  * with its version.
  */
 import Type from 'typebox';
-import { BLACKLIST_KEY, DATA_INFO_ID_SEPARATOR, SERVICE_BLACKLIST_KEY } from '@sofa-registry/model';
+import {
+  BLACKLIST_KEY,
+  COMPRESS_PUSH_KEY,
+  DATA_INFO_ID_SEPARATOR,
+  SERVICE_BLACKLIST_KEY,
+} from '@sofa-registry/model';
 import { docRefusal } from '@sofa-registry/meta';
 import { ServerError } from '../../errors.ts';
 import { empty, generic, json, result } from '../answer.ts';
@@ -26,6 +31,7 @@ const BARE_KEYS: ReadonlyMap<string, string> = new Map([
   [STOP_PUSH_ID, STOP_PUSH_KEY],
   ['session.push.switch.gray.open#@#9600#@#CONFIG', GRAY_PUSH_KEY],
   ['session.blacklist.data#@#9600#@#CONFIG', BLACKLIST_KEY],
+  ['compress.push.switch#@#9600#@#CONFIG', COMPRESS_PUSH_KEY],
   ['session.dataid.blacklist#@#9600#@#CONFIG', SERVICE_BLACKLIST_KEY],
 ]);
 

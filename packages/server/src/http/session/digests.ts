@@ -134,6 +134,12 @@ export const SESSION_DIGESTS: readonly Endpoint<SessionContext>[] = [
   }),
   endpoint({
     method: 'GET',
+    path: '/compress/push/state',
+    doc: 'How this session compresses pushes.',
+    handle: ({ role }) => json(role.tier.inspect.compressPush()),
+  }),
+  endpoint({
+    method: 'GET',
     path: '/digest/getDataInfoIdList',
     doc: 'Services registered at this session.',
     handle: ({ role }) => json(role.tier.inspect.dataInfoIds()),
