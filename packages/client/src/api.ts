@@ -70,6 +70,15 @@ export interface Registry extends AsyncDisposable {
   publish(service: ServiceName, value: PublishValue, options?: WaitOptions): Promise<Publication>;
 
   /**
+   * Shows a value once to those who follow the service now, beside what is offered: their next list has it, the one after that has not,
+   * and who follows later never sees it. Nothing is kept. Resolves when the session has taken it; it is never sent again, so after an
+   * error it may have been shown or not, and a slow consumer may see the list after it only.
+   * @throws RegistryClientError SR_CLIENT_ARGUMENT, SR_CLIENT_CLOSED, SR_CLIENT_UNREACHABLE (no connection now), SR_CLIENT_REFUSED (a
+   * reference server), SR_CLIENT_NOT_ACKED
+   */
+  publishTemporary(service: ServiceName, value: PublishValue): Promise<void>;
+
+  /**
    * Follows a service. Returns at once; the first list comes soon after, an empty one if nobody has published it.
    * @throws RegistryClientError SR_CLIENT_ARGUMENT, SR_CLIENT_CLOSED, SR_CLIENT_ABORTED, SR_CLIENT_LIMIT
    */

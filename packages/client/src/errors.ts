@@ -24,8 +24,8 @@ export const CLIENT_ERRORS = {
   SR_CLIENT_SERVER_LIST: { message: 'cannot read the list of session servers', retryable: true },
   /** The registry refused a registration for good (wire 4.2): it is not sent again. */
   SR_CLIENT_REFUSED: { message: 'refused by the registry', retryable: false },
-  /** A registration was not accepted this time; it is sent again until it is. Only as a warning. */
-  SR_CLIENT_NOT_ACKED: { message: 'registration not accepted, sending it again', retryable: true },
+  /** A registration was not accepted this time; it is sent again until it is. Thrown only for a temporary one, which is not sent again. */
+  SR_CLIENT_NOT_ACKED: { message: 'registration not accepted', retryable: true },
   /** A limit of this client is reached; the message names it. */
   SR_CLIENT_LIMIT: { message: 'limit reached', retryable: true },
   /** A push could not be read; it was refused and the last list kept. Only as a warning. */

@@ -153,7 +153,7 @@ export class ClientPublication implements Publication {
 }
 
 /** @throws RegistryClientError SR_CLIENT_ARGUMENT */
-function checkedValues(value: PublishValue, limits: ClientLimits): readonly string[] {
+export function checkedValues(value: PublishValue, limits: ClientLimits): readonly string[] {
   const values: readonly unknown[] = typeof value === 'string' ? [value] : value;
   if (!Array.isArray(values)) badArgument('value', 'must be a string or a list of strings');
   if (values.length > PAYLOAD_VALUES_MAX)

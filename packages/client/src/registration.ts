@@ -24,7 +24,7 @@ export interface RegistrationOwner {
 
 /** What a registration is. */
 export interface RegistrationSpec {
-  readonly kind: 'publisher' | 'subscriber';
+  readonly kind: 'publisher' | 'temporary' | 'subscriber';
   readonly key: ServiceKey;
   readonly registerId: string;
   readonly owner: RegistrationOwner;
@@ -41,7 +41,7 @@ export interface ClientIdentity {
 
 /** State of one registration. */
 export class Registration {
-  readonly kind: 'publisher' | 'subscriber';
+  readonly kind: 'publisher' | 'temporary' | 'subscriber';
   readonly key: ServiceKey;
   readonly registerId: string;
   readonly scope: Scope;
@@ -116,12 +116,12 @@ export function registrationMessage(
     registId: registration.registerId,
     clientId: identity.clientId,
     dataInfoId: key.dataInfoId,
-    eventType: withdrawn ? 'UNREGISTER' : 'REGISTER',
+    eventType: withdrawn ? 'UNREGISTER' : kind === 'temporary' ? 'TEMPORARY' : 'REGISTER',
     version: registration.version,
     timestamp: registration.timestampMs,
     attributes: null,
   };
-  if (kind === 'publisher') {
+  if (kind !== 'subscriber') {
     const dataBoxes = withdrawn ? NO_BOXES : registration.payload;
     return {
       className: PUBLISHER_REGISTER_PB,

@@ -8,6 +8,7 @@ import {
   noopLogger,
   type Random,
 } from '@sofa-registry/runtime';
+import { packBoxes } from '@sofa-registry/wire';
 import { checkAborted, untilAborted } from './abort.ts';
 import type {
   ListListener,
@@ -27,13 +28,15 @@ import { ConnectionKeeper } from './keeper.ts';
 import { type ClientLimits, WARNING_INTERVAL_MS } from './limits.ts';
 import { ClientMetrics } from './metrics.ts';
 import { type ClientSettings, clientSettings, type RegistryOptions } from './options.ts';
-import { ClientPublication } from './publication.ts';
+import { checkedValues, ClientPublication } from './publication.ts';
 import type { Push } from './push.ts';
+import { Registration } from './registration.ts';
 import { RegistrationSender } from './sender.ts';
 import type { ServerListSource } from './server-list.ts';
 import { badArgument, serviceKey, type ServiceName } from './service-key.ts';
 import type { SessionLink } from './session-link.ts';
 import { ClientSubscription } from './subscription.ts';
+import { sendTemporary } from './temporary.ts';
 
 /** The outside as `connectWith` takes it: for tests, simulations and runtimes other than Node. */
 export interface ClientPorts {
@@ -154,6 +157,18 @@ class RegistryClient implements Registry {
     this.#publications.add(publication);
     await publication.start(options);
     return publication;
+  }
+
+  async publishTemporary(service: ServiceName, value: PublishValue): Promise<void> {
+    this.#checkOpen();
+    const key = serviceKey(service, this.#settings.instanceId);
+    const values = checkedValues(value, this.limits);
+    const owner = { acked: () => undefined, refused: () => undefined };
+    const registerId = this.random.uuid();
+    const spec = { kind: 'temporary', key, registerId, owner, scope: 'zone' } as const;
+    const registration = new Registration(spec, this.clock.wallMs());
+    registration.payload = packBoxes(values);
+    await sendTemporary(this.sender.link, registration, this.#identity);
   }
 
   subscribe(options: SubscribeOptions, listener?: ListListener): Subscription {

@@ -55,6 +55,11 @@ export class RegistrationSender implements ReplyHandler<Sent> {
     this.#options = options;
   }
 
+  /** The present connection; null while there is none. */
+  get link(): SessionLink | null {
+    return this.#link;
+  }
+
   /** Registrations not acknowledged in their newest version. */
   get pendingCount(): number {
     return this.#pending.size;

@@ -99,7 +99,7 @@ export class DataNode implements BoltHandler<Link> {
       left: (link) => this.#left(link),
     });
     const relay = new RequestRelay(state);
-    this.#writes = new WriteHandler(state, this.board, this.#parked, relay, this.#late);
+    this.#writes = new WriteHandler(state, this.board, this.#notifier, this.#parked, relay, this.#late);
     this.#fetches = new FetchHandler(state, this.#notifier, this.#parked, relay);
     this.#compares = new CompareHandler(state, this.board, this.#notifier, this.#parked, this.#late);
     this.#leases = new LeaseKeeper(state);

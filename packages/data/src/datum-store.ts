@@ -176,6 +176,13 @@ export class DatumStore {
     this.#log(slot, datum, null, null, 0, 0);
   }
 
+  /** Raises a datum's version and leaves one between the old and the new that nothing else has. @returns that one */
+  raisePast(slot: SlotStore, datum: Datum): number {
+    const between = this.#above(datum.version);
+    this.raise(slot, datum, this.#above(between));
+    return between;
+  }
+
   /** Makes an empty datum for an id that only has subscribers. A number says why not. */
   shell(slot: SlotStore, dataInfoId: string): Datum | Outcome {
     return slot.data.get(dataInfoId) ?? this.#newDatum(slot, dataInfoId);

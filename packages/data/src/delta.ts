@@ -23,6 +23,7 @@ export function fullUpdate(datum: Datum, since: number): StoredUpdate {
     changedMs: since <= 1 || since >= datum.version ? 0 : stampToMs(oldestAfter(datum, since)),
     entries,
     removed: NONE,
+    once: null,
   };
 }
 
@@ -37,6 +38,7 @@ export function versionUpdate(datum: Datum, since: number): StoredUpdate {
     changedMs: datum.version <= 1 ? 0 : stampToMs(oldestAfter(datum, since)),
     entries: NONE,
     removed: NONE,
+    once: null,
   };
 }
 
@@ -59,6 +61,7 @@ export function deltaUpdate(datum: Datum, since: number, bytesMax: number): Stor
     changedMs,
     entries,
     removed,
+    once: null,
   };
 }
 

@@ -16,6 +16,7 @@ export const LIMIT_NAMES = [
   'links',
   'interests_per_link',
   'listing_records',
+  'temporary_bytes',
   'fetch_items',
   'write_items',
 ] as const;
@@ -88,6 +89,11 @@ export class DataMetrics {
     'notices_held_back_total',
     'Times a slow link got no notices',
     'F122',
+  );
+  readonly temporaries = this.set.counter(
+    'temporaries_total',
+    'Temporary publications shown to the sessions that follow their service',
+    'F027',
   );
   readonly compares = this.set.counter('compares_total', 'Slots compared with sessions', 'F151');
   readonly compareDiffers = this.set.counter(

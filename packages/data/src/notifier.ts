@@ -10,15 +10,19 @@ import {
   datumUpdate,
   list,
   message,
+  type OnceShown,
   UpdateKind,
 } from '@sofa-registry/wire';
+import type { PublisherRecord } from '@sofa-registry/model';
 import type { Timer } from '@sofa-registry/runtime';
 import { type Datum, NOBODY } from './datum.ts';
+import { Outcome } from './datum-store.ts';
 import { deltaUpdate, versionUpdate } from './delta.ts';
 import type { HeldSlot } from './held-slot.ts';
 import { type Interest, type InterestHolder, versionMoved } from './interests.ts';
 import type { Link } from './link.ts';
 import type { NodeState } from './node-state.ts';
+import { Temporaries } from './temporaries.ts';
 
 /** How often slow links are looked at beside their drain events, in ms. */
 const SLOW_LINK_MS = 100;
@@ -34,14 +38,19 @@ const EncodedChanged = message<readonly Buffer[]>(
   }),
 );
 
+const NOTHING: ReadonlyMap<Datum, OnceShown> = new Map();
+
 /** Sends change notices. */
 export class Notifier {
+  readonly #temporaries: Temporaries;
   readonly #state: NodeState;
   readonly #holders = new Map<InterestHolder, Link>();
   #due: Link[] = [];
   #deferred = false;
   #slowTimer: Timer | null = null;
   readonly #writer = new BinaryWriter();
+  /** What this flush shows once. A link that is slow now does not get it. */
+  #once: ReadonlyMap<Datum, OnceShown> = NOTHING;
   /** The update encoded last: all links of a datum usually need the same one. */
   #memoDatum: Datum | null = null;
   #memoFrom = 0;
@@ -51,7 +60,15 @@ export class Notifier {
 
   constructor(state: NodeState) {
     this.#state = state;
+    this.#temporaries = new Temporaries(state);
     state.onChanged = (datum, from) => this.#changed(datum, from);
+  }
+
+  /** A temporary publication: whoever follows its service is shown it with the next notice, and never again (F027). */
+  showOnce(slot: HeldSlot, dataInfoId: string, record: PublisherRecord): Outcome {
+    const outcome = this.#temporaries.add(slot, dataInfoId, record);
+    if (outcome === Outcome.applied) this.#flushSoon();
+    return outcome;
   }
 
   /** A link may have interests from now on. */
@@ -123,12 +140,17 @@ export class Notifier {
     if (link.noticesDue || link.slow) return;
     link.noticesDue = true;
     this.#due.push(link);
+    this.#flushSoon();
+  }
+
+  #flushSoon(): void {
     if (this.#deferred) return;
     this.#deferred = true;
     this.#state.ports.clock.defer(this.#flush);
   }
 
   readonly #flush = (): void => {
+    this.#once = this.#temporaries.settle();
     this.#deferred = false;
     const due = this.#due;
     this.#due = [];
@@ -137,6 +159,7 @@ export class Notifier {
       this.#send(due[i]);
     }
     this.#memoDatum = null;
+    this.#once = NOTHING;
   };
 
   #send(link: Link): void {
@@ -186,7 +209,8 @@ export class Notifier {
     if (this.#memoDatum === datum && this.#memoFrom === from && this.#memoTo === datum.version)
       return this.#memo;
     const delta = deltaUpdate(datum, from, this.#state.tunables.noticeDeltaBytesMax);
-    const update = delta ?? versionUpdate(datum, from);
+    const update =
+      delta === null ? versionUpdate(datum, from) : { ...delta, once: this.#once.get(datum) ?? null };
     this.#memoDelta = update.kind === UpdateKind.delta;
     datumUpdate.write(this.#writer, update);
     this.#memo = this.#writer.take();

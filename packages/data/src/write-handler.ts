@@ -18,6 +18,7 @@ import type { HeldSlot } from './held-slot.ts';
 import type { LateRemovals } from './late-removals.ts';
 import type { Link } from './link.ts';
 import type { NodeState } from './node-state.ts';
+import type { Notifier } from './notifier.ts';
 import type { Owner } from './owner.ts';
 import type { ParkedRequests } from './parked.ts';
 import type { AnswerTo, RelayPart, RequestRelay } from './relay.ts';
@@ -33,6 +34,7 @@ type Batch = MessageOf<typeof WriteBatch>;
 export class WriteHandler {
   readonly #state: NodeState;
   readonly #board: SlotBoard;
+  readonly #notifier: Notifier;
   readonly #parked: ParkedRequests;
   readonly #relay: RequestRelay;
   readonly #late: LateRemovals;
@@ -40,12 +42,14 @@ export class WriteHandler {
   constructor(
     state: NodeState,
     board: SlotBoard,
+    notifier: Notifier,
     parked: ParkedRequests,
     relay: RequestRelay,
     late: LateRemovals,
   ) {
     this.#state = state;
     this.#board = board;
+    this.#notifier = notifier;
     this.#parked = parked;
     this.#relay = relay;
     this.#late = late;
@@ -100,7 +104,10 @@ export class WriteHandler {
   #passOn(link: Link, frame: Frame, batch: Batch, rejected: readonly Rejection[], to: AnswerTo): boolean {
     // What another node passed on goes no further.
     if (to !== link.channel) return false;
-    const refused = rejected.filter(({ code }) => code < REJECT_STALE);
+    // Nor does what is shown once: an answer that is lost on the way would make the session send it again.
+    const refused = rejected.filter(
+      ({ code, index }) => code < REJECT_STALE && batch.items[index].op !== WriteOp.temporary,
+    );
     const parts = this.#relay.parts(
       batch.items,
       refused.map(({ index }) => index),
@@ -170,14 +177,15 @@ export class WriteHandler {
     const { dataInfoId, registerId, version, stamp } = item;
     if (item.record !== null) {
       this.#state.observe(stamp);
+      if (item.op === WriteOp.temporary) return this.#notifier.showOnce(slot, dataInfoId, item.record);
       return store.publish(held, dataInfoId, item.record, owner);
     }
     if (item.op === WriteOp.unpublish) return store.unpublish(held, dataInfoId, registerId, version, stamp);
     if (item.op !== WriteOp.clientOff) return Outcome.foreign;
     if (slot.decided) return store.clientOff(held, dataInfoId, registerId, version, stamp, owner);
-    return this.#late.add(slot.id, { dataInfoId, registerId, version, stamp, owner })
-      ? Outcome.applied
-      : Outcome.early;
+    if (this.#late.add(slot.id, { dataInfoId, registerId, version, stamp, owner })) return Outcome.applied;
+    this.#state.metrics.limit('late_removals').value++;
+    return Outcome.early;
   }
 
   #rejection(index: number, outcome: Outcome): Rejection {
@@ -191,7 +199,6 @@ export class WriteHandler {
       return { index, code: REJECT_FULL, version: 0, stamp: 0 };
     }
     if (outcome === Outcome.early) {
-      metrics.limit('late_removals').value++;
       return { index, code: AccessCode.migrating, version: 0, stamp: 0 };
     }
     return { index, code: AccessCode.unSupported, version: 0, stamp: 0 };

@@ -1,5 +1,5 @@
 /** What a session gets from a data node: writes, reads, notices, comparison. One node that leads everything. */
-import { AccessCode, BoltStatus, REJECT_STALE, UpdateKind, WriteOp } from '@sofa-registry/wire';
+import { AccessCode, BoltStatus, REJECT_FULL, REJECT_STALE, UpdateKind, WriteOp } from '@sofa-registry/wire';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { DataNode } from '../src/index.ts';
 import { TestCluster } from './support/cluster.ts';
@@ -43,6 +43,40 @@ describe('a registration that moves to another session', () => {
     const stamp = session.own.get(ID)?.get('r')?.stamp ?? 0;
     await session.write([publish(ID, record('r', 2, stamp))]);
     expect(other.superseded).toEqual([]);
+  });
+});
+
+describe('a temporary publication', () => {
+  const once = (id: string, text: string) => ({
+    ...publish(ID, record(id, 1, 9, text)),
+    op: WriteOp.temporary,
+  });
+
+  it('comes with one notice, between two versions, and is nowhere else', async () => {
+    await session.fetch([ID]);
+    await session.register(ID, record('r', 1, 0));
+    const before = node.state.slots[1].store?.data.get(ID)?.version as number;
+    const sequence = node.state.slots[1].store?.sequence as number;
+    await session.write([once('t', 'x'), once('u', 'y'), publish(ID, record('q', 1, 9))]);
+    const notice = session.notices.at(-1);
+    expect(notice).toMatchObject({ kind: UpdateKind.delta, from: before, count: 2 });
+    expect(notice?.once?.entries.map(({ registerId }) => registerId)).toEqual(['t', 'u']);
+    expect(notice?.once?.version).toBeGreaterThan(before);
+    expect(notice?.once?.version).toBeLessThan(notice?.to as number);
+    expect(session.ids(ID)).toEqual(['q', 'r']);
+    await session.register(ID, record('s', 1, 0));
+    expect(session.notices.at(-1)?.once).toBeNull();
+    const reader = await another('S2');
+    const [answer] = await reader.fetch([ID]);
+    expect([answer.update?.count, answer.update?.once]).toEqual([3, null]);
+    expect(node.state.slots[1].store?.sequence).toBe(sequence + 3);
+    expect(node.state.store.tombstones).toBe(0);
+  });
+
+  it('of more than a notice may carry is refused', async () => {
+    const { noticeDeltaBytesMax } = node.state.tunables;
+    const reply = await session.write([once('t', 'x'.repeat(noticeDeltaBytesMax))]);
+    expect(reply.rejected).toEqual([{ index: 0, code: REJECT_FULL, version: 0, stamp: 0 }]);
   });
 });
 

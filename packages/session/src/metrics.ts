@@ -112,6 +112,16 @@ function dataMetrics(set: MetricSet) {
     ),
     writeFull: set.counter('write_full_total', 'Writes refused by a limit of the data node'),
     removalsDropped: set.counter('write_removals_dropped_total', 'Removals left to the digest comparison'),
+    temporaries: set.counter(
+      'temporary_total',
+      'Temporary publications taken, also among the registered publishers',
+      'F027',
+    ),
+    temporariesLost: set.counter(
+      'temporary_lost_total',
+      'Temporary publications that no data leader acknowledged: they are not sent again',
+      'F027',
+    ),
     fetches: set.counter('fetch_items_total', 'Lists fetched from data leaders', 'session.md 12'),
     fetchRetries: {
       access: fetchRetry.with('access'),
@@ -174,6 +184,12 @@ function pushMetrics(set: MetricSet) {
       unchanged: skipped.with('unchangedView'),
       limit: skipped.with('inFlight'),
     },
+    onceShown: set.counter('push_temporary_total', 'Pushes that show temporary publications', 'F027'),
+    onceMissed: set.counter(
+      'push_temporary_missed_total',
+      'Such pushes left out: pushing is stopped or paused, a slow socket, a restart, too many at once',
+      'F027',
+    ),
     configPushes: set.counter('push_config_total', 'Configuration pushes sent', 'wire 4.6'),
     pushDelay: set.histogram(
       'push_delay_ms',

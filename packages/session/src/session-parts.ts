@@ -184,6 +184,7 @@ export class SessionParts {
       zone: this.zone,
       node: () => this.#shell.node(),
       changed: (service, first) => this.engine.changed(service, first),
+      shownOnce: (service, list) => this.engine.showOnce(service, list),
       stale: (write, version, stamp) => this.doubts.stale(write, version, stamp),
       superseded: (dataInfoId, registerId, version, stamp) =>
         this.doubts.superseded(dataInfoId, registerId, version, stamp),

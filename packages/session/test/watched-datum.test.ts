@@ -21,6 +21,7 @@ function update(
     changedMs: to,
     entries: entries.map(([registerId, zone, value]) => ({ registerId, zone, payload: packBoxes([value]) })),
     removed,
+    once: null,
   };
 }
 

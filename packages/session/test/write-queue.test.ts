@@ -38,6 +38,7 @@ function setUp(
     },
     {
       stale: (write, version, stamp) => log.push(`stale ${write.registerId} ${version} ${stamp}`),
+      lost: (write) => log.push(`lost ${write.registerId}`),
       full: (write) => log.push(`full ${write.registerId}`),
       removalDropped: (write) => log.push(`dropped ${write.registerId}`),
     },
@@ -51,6 +52,31 @@ const names = (batch: WriteInFlight | null) =>
   batch?.items.map((item) => `${item.registerId}@${item.version}`);
 
 describe('write queue', () => {
+  it('sends a temporary publication again when it was refused, never when nobody answered', () => {
+    const { queue, publish, log } = setUp();
+    const once = (id: string): boolean => queue.want(WriteOp.temporary, 0, 'd', id, 1, 1, recordOf(id, 1, 1));
+    once('t');
+    const refused = queue.take('a') as WriteInFlight;
+    queue.answered(refused, [{ index: 0, code: AccessCode.moved, version: 0, stamp: 0 }]);
+    queue.release();
+    const unanswered = queue.take('a') as WriteInFlight;
+    expect(names(unanswered)).toEqual(['t@1']);
+    expect(queue.failed(unanswered)).toBe(false);
+    expect([queue.size, log]).toEqual([0, ['lost t']]);
+    publish(0, 'p', 1, 1);
+    expect(once('p')).toBe(false);
+    expect(names(queue.take('a'))).toEqual(['p@1']);
+  });
+
+  it('leaves a temporary publication that is on its way with the leader that lost the slot', () => {
+    const { queue, leaders } = setUp();
+    queue.want(WriteOp.temporary, 0, 'd', 't', 1, 1, recordOf('t', 1, 1));
+    queue.take('a');
+    leaders[0] = 'c';
+    queue.reroute();
+    expect(queue.take('c')).toBeNull();
+  });
+
   it('keeps only the latest operation of a registration while it waits', () => {
     const { queue, publish } = setUp();
     publish(0, 'p', 1, 1);

@@ -22,6 +22,7 @@ import type { SessionTunables } from '../settings.ts';
 import type { PendingWrite } from '../write/write-queue.ts';
 import { WriteForwarder } from '../write/write-forwarder.ts';
 import { DataLinks } from './data-links.ts';
+import type { OnceList } from './once-list.ts';
 import type { Routing } from './routing.ts';
 import { Subscriptions } from './subscriptions.ts';
 
@@ -40,6 +41,8 @@ export interface DataSidePorts {
   node(): NodeRecord;
   /** The cached list of a service got a new version; `first` = it was fetched for the first time. */
   changed(service: ServiceEntry, first: boolean): void;
+  /** The same, with a list that is to be shown once. */
+  shownOnce(service: ServiceEntry, list: OnceList): void;
   /** A data leader holds a newer record than this write. */
   stale(write: PendingWrite, version: number, stamp: number): void;
   /** A newer record of another session has replaced ours. */
@@ -76,6 +79,7 @@ export class DataSide {
       ...shared,
       zone,
       changed: (service, first) => side.changed(service, first),
+      shownOnce: (service, list) => side.shownOnce(service, list),
       raise: (slot) => this.antiEntropy.tellInterests(slot),
     });
     this.antiEntropy = new AntiEntropy({

@@ -22,6 +22,7 @@ import {
   FetchReply,
   Forget,
   type Frame,
+  type OnceShown,
   UpdateKind,
 } from '@sofa-registry/wire';
 import type { SessionMetrics } from '../metrics.ts';
@@ -29,6 +30,7 @@ import type { RegistrationStore } from '../registry/registration-store.ts';
 import type { ServiceEntry } from '../registry/service-entry.ts';
 import type { SessionTunables } from '../settings.ts';
 import { EmptyDoubts } from './empty-doubts.ts';
+import type { OnceList } from './once-list.ts';
 import type { Routing } from './routing.ts';
 import { type HistoryLimits, WatchedDatum } from './watched-datum.ts';
 
@@ -52,6 +54,8 @@ export interface SubscriptionPorts {
   observe(stamp: number): void;
   /** The cached list got a new version; `first` = it was fetched for the first time. */
   changed(service: ServiceEntry, first: boolean): void;
+  /** The same, with a list that is to be shown once. */
+  shownOnce(service: ServiceEntry, list: OnceList): void;
   /** A data node is to raise versions of the slot above ours (sr.Interests). */
   raise(slot: number): void;
 }
@@ -210,7 +214,7 @@ export class Subscriptions implements ReplyHandler<FetchBatch> {
     const outcome = before === 0 ? 'gap' : datum.apply(update);
     if (outcome === 'applied') {
       this.#ports.metrics.deltas.value++;
-      this.#advanced(service, datum, before);
+      this.#advanced(service, datum, before, update.once);
     } else if (outcome === 'gap') {
       if (update.kind !== UpdateKind.version) this.#ports.metrics.gaps.value++;
       datum.promisedVersion = Math.max(datum.promisedVersion, update.to);
@@ -248,10 +252,11 @@ export class Subscriptions implements ReplyHandler<FetchBatch> {
     }
   }
 
-  #advanced(service: ServiceEntry, datum: WatchedDatum, before: number): void {
+  #advanced(service: ServiceEntry, datum: WatchedDatum, before: number, once: OnceShown | null = null): void {
     if (before === 0) this.#doubts.forget(service);
     this.#ports.store.moveInterest(service, before, datum.version);
-    this.#ports.changed(service, before === 0);
+    if (once === null) this.#ports.changed(service, before === 0);
+    else this.#ports.shownOnce(service, datum.showOnce(once));
   }
 
   #refused(service: ServiceEntry, leader: string, code: number): void {

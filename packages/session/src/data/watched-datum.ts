@@ -3,7 +3,14 @@
  * older than what is cached is refused, so a fault of a data node never shrinks a list (I6). Hot path.
  */
 import { NO_DATUM_VERSION } from '@sofa-registry/model';
-import { keepPacked, type ListEntry, type DatumUpdate, UpdateKind } from '@sofa-registry/wire';
+import {
+  keepPacked,
+  type ListEntry,
+  type DatumUpdate,
+  type OnceShown,
+  UpdateKind,
+} from '@sofa-registry/wire';
+import { OnceList } from './once-list.ts';
 
 /** What became of one registerId in one step. */
 export interface EntryChange {
@@ -113,6 +120,19 @@ export class WatchedDatum {
         this.oldestChangeMs = update.changedMs;
     }
     return 'applied';
+  }
+
+  /**
+   * The present list with temporary publications in it, to be shown once (F027). The plain one is news to everybody in whose scope
+   * they are: it follows, and takes them away.
+   */
+  showOnce({ version, entries }: OnceShown): OnceList {
+    this.contentVersion = this.version;
+    const inZone = entries.some(({ zone }) => zone === this.#zone);
+    if (inZone) this.zoneContentVersion = this.version;
+    const whole = new Map(this.entries);
+    for (const entry of entries) whole.set(entry.registerId, this.#keep(entry));
+    return new OnceList(version, whole, inZone);
   }
 
   /** Steps from `from` to the present as one set of changes (newest per registerId); null if they are no longer known. */

@@ -4,7 +4,6 @@
  */
 import { type Scope, versionToWire } from '@sofa-registry/model';
 import { encodeCompressedDataBody, encodeReceivedDataBodyPb, listUnits } from '@sofa-registry/wire';
-import type { WatchedDatum } from '../data/watched-datum.ts';
 import type { SessionMetrics } from '../metrics.ts';
 import type { ServiceEntry } from '../registry/service-entry.ts';
 import type { Compressor } from './compressor.ts';
@@ -12,6 +11,7 @@ import {
   type EncodedView,
   fullBody,
   type OnEncoded,
+  type PushList,
   type PushPlace,
   storeBody,
   storedBody,
@@ -35,14 +35,14 @@ export interface CompressedBodiesPorts {
 export class CompressedBodies {
   readonly #ports: CompressedBodiesPorts;
   /** Targets that wait, by list and form. */
-  readonly #waiting = new Map<WatchedDatum, Map<string, PushTarget[]>>();
+  readonly #waiting = new Map<PushList, Map<string, PushTarget[]>>();
 
   constructor(ports: CompressedBodiesPorts) {
     this.#ports = ports;
   }
 
   /** The body for a target, or null: it is being made, and `ready` will be called for the target. */
-  view(target: PushTarget, datum: WatchedDatum, encoding: string): EncodedView | null {
+  view(target: PushTarget, datum: PushList, encoding: string): EncodedView | null {
     const { service, scope } = target;
     const key = `${encoding}${scope}`;
     const known = storedBody(datum, key);
@@ -66,7 +66,7 @@ export class CompressedBodies {
 
   async #make(
     service: ServiceEntry,
-    datum: WatchedDatum,
+    datum: PushList,
     scope: Scope,
     encoding: string,
     key: string,
@@ -112,7 +112,7 @@ export class CompressedBodies {
     this.#ports.ready(targets);
   }
 
-  #plain(service: ServiceEntry, datum: WatchedDatum, scope: Scope, key: string): EncodedView {
+  #plain(service: ServiceEntry, datum: PushList, scope: Scope, key: string): EncodedView {
     const view = fullBody(service, datum, this.#ports.place, scope, 'pb', this.#ports.onEncoded);
     storeBody(datum, key, view);
     return view;

@@ -14,9 +14,22 @@ import {
   type PushCodec,
   UpdateKind,
 } from '@sofa-registry/wire';
-import type { WatchedDatum } from '../data/watched-datum.ts';
+import type { EntryChange } from '../data/watched-datum.ts';
 import type { ServiceEntry } from '../registry/service-entry.ts';
 import { SdkPushBody } from './sdk-push-body.ts';
+
+/** A list to be pushed: the watched one, or one that is shown once. */
+export interface PushList {
+  readonly version: number;
+  readonly entries: ReadonlyMap<string, ListEntry>;
+  /** Wall ms of the oldest change it brings; 0 = unknown. */
+  readonly oldestChangeMs: number;
+  /** Encoded bodies of {@link bodiesVersion}, by view key. */
+  readonly bodies: Map<string, unknown>;
+  bodiesVersion: number;
+  /** What changed since `from`; null if that is not known. */
+  changesSince(from: number): ReadonlyMap<string, EntryChange> | null;
+}
 
 /** Where this session stands: what every push says about it. */
 export interface PushPlace {
@@ -38,7 +51,7 @@ export interface EncodedView {
 export type OnEncoded = (bytes: number) => void;
 
 /** Entries of a list that a scope shows, by zone. */
-export function zonesOf(datum: WatchedDatum, scope: Scope, region: string): Map<string, PackedBoxes[]> {
+export function zonesOf(datum: PushList, scope: Scope, region: string): Map<string, PackedBoxes[]> {
   const zones = new Map<string, PackedBoxes[]>();
   for (const entry of datum.entries.values()) {
     if (!zoneInScope(scope, entry.zone, region)) continue;
@@ -50,13 +63,13 @@ export function zonesOf(datum: WatchedDatum, scope: Scope, region: string): Map<
 }
 
 /** A body of the present version, or null. */
-export function storedBody(datum: WatchedDatum, key: string): EncodedView | null {
+export function storedBody(datum: PushList, key: string): EncodedView | null {
   if (datum.bodiesVersion !== datum.version) return null;
   return (datum.bodies.get(key) as EncodedView | undefined) ?? null;
 }
 
 /** Keeps a body of the present version; those of older ones go. */
-export function storeBody(datum: WatchedDatum, key: string, view: EncodedView): void {
+export function storeBody(datum: PushList, key: string, view: EncodedView): void {
   if (datum.bodiesVersion !== datum.version) {
     datum.bodies.clear();
     datum.bodiesVersion = datum.version;
@@ -64,12 +77,7 @@ export function storeBody(datum: WatchedDatum, key: string, view: EncodedView): 
   datum.bodies.set(key, view);
 }
 
-function cached(
-  datum: WatchedDatum,
-  key: string,
-  build: () => EncodedView,
-  onEncoded: OnEncoded,
-): EncodedView {
+function cached(datum: PushList, key: string, build: () => EncodedView, onEncoded: OnEncoded): EncodedView {
   const known = storedBody(datum, key);
   if (known !== null) return known;
   const view = build();
@@ -81,7 +89,7 @@ function cached(
 /** The full list for an official client. @throws WireError */
 export function fullBody(
   service: ServiceEntry,
-  datum: WatchedDatum,
+  datum: PushList,
   place: PushPlace,
   scope: Scope,
   codec: PushCodec,
@@ -92,7 +100,7 @@ export function fullBody(
 
 function buildFull(
   service: ServiceEntry,
-  datum: WatchedDatum,
+  datum: PushList,
   place: PushPlace,
   scope: Scope,
   codec: PushCodec,
@@ -117,7 +125,7 @@ function buildFull(
 /** The list as one segment of a multi push. @throws WireError */
 export function multiBody(
   service: ServiceEntry,
-  datum: WatchedDatum,
+  datum: PushList,
   place: PushPlace,
   codec: PushCodec,
   onEncoded: OnEncoded,
@@ -125,12 +133,7 @@ export function multiBody(
   return cached(datum, `multi${codec}`, () => buildMulti(service, datum, place, codec), onEncoded);
 }
 
-function buildMulti(
-  service: ServiceEntry,
-  datum: WatchedDatum,
-  place: PushPlace,
-  codec: PushCodec,
-): EncodedView {
+function buildMulti(service: ServiceEntry, datum: PushList, place: PushPlace, codec: PushCodec): EncodedView {
   const zones = zonesOf(datum, 'global', place.zone);
   const unzipData = new Map<string, PackedBoxes>();
   const dataCount = new Map<string, number>();
@@ -170,7 +173,7 @@ function buildMulti(
  */
 export function sdkBody(
   service: ServiceEntry,
-  datum: WatchedDatum,
+  datum: PushList,
   place: PushPlace,
   scope: Scope,
   from: number,
@@ -180,12 +183,7 @@ export function sdkBody(
   return step ?? cached(datum, `sdk${scope}`, () => buildSdkFull(service, datum, place, scope), onEncoded);
 }
 
-function buildSdkFull(
-  service: ServiceEntry,
-  datum: WatchedDatum,
-  place: PushPlace,
-  scope: Scope,
-): EncodedView {
+function buildSdkFull(service: ServiceEntry, datum: PushList, place: PushPlace, scope: Scope): EncodedView {
   const entries: ListEntry[] = [];
   for (const entry of datum.entries.values())
     if (zoneInScope(scope, entry.zone, place.zone)) entries.push(entry);
@@ -195,7 +193,7 @@ function buildSdkFull(
 
 function cachedDelta(
   service: ServiceEntry,
-  datum: WatchedDatum,
+  datum: PushList,
   place: PushPlace,
   scope: Scope,
   from: number,
@@ -225,7 +223,7 @@ function cachedDelta(
 
 function sdkPush(
   service: ServiceEntry,
-  datum: WatchedDatum,
+  datum: PushList,
   place: PushPlace,
   scope: Scope,
   kind: UpdateKind,

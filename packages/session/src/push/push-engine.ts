@@ -5,6 +5,7 @@
 import type { Clock, Random, ReplyHandler, RpcError } from '@sofa-registry/runtime';
 import type { Frame } from '@sofa-registry/wire';
 import type { ClientConnection } from '../client-connection.ts';
+import type { OnceList } from '../data/once-list.ts';
 import type { WatchedDatum } from '../data/watched-datum.ts';
 import type { ServiceEntry } from '../registry/service-entry.ts';
 import { debounceMs, fanoutDueMs } from './debounce.ts';
@@ -12,6 +13,9 @@ import { PushLine } from './push-line.ts';
 import { PushRetries } from './push-retries.ts';
 import { asksResync, PushSender, type SenderPorts } from './push-sender.ts';
 import { type PushFlight, PushState, type PushTarget } from './push-target.ts';
+
+/** Lists to be shown once that wait for one subscriber; it misses what comes on top. */
+const ONCE_MAX = 16;
 
 /** What the engine asks its owner. */
 export interface PushGate {
@@ -125,6 +129,29 @@ export class PushEngine implements ReplyHandler<PushFlight> {
     });
   }
 
+  /**
+   * Temporary publications have come with a new version of the list: whoever has them in scope is shown them at once. The list as it is
+   * takes them away, at its own pace.
+   */
+  showOnce(service: ServiceEntry, list: OnceList): void {
+    const { metrics, clock } = this.#ports;
+    const targets: PushTarget[] = [];
+    for (const target of service.targets) {
+      if (target.scope === 'zone' && !list.inZone) continue;
+      if (target.once !== null && target.once.length >= ONCE_MAX) {
+        metrics.onceMissed.value++;
+        continue;
+      }
+      target.once = [...(target.once ?? []), list];
+      if (target.state !== PushState.idle) continue;
+      target.state = PushState.ready;
+      targets.push(target);
+    }
+    if (targets.length > 0) this.#line.behind(service, targets);
+    if (service.datum !== null) service.datum.lastFanoutMs = clock.monoMs();
+    this.changed(service, false);
+  }
+
   /** Makes everything of a service that is behind ready, without debounce. */
   catchUp(service: ServiceEntry): void {
     if (service.datum !== null) this.#fanOut(service, service.datum);
@@ -177,14 +204,14 @@ export class PushEngine implements ReplyHandler<PushFlight> {
       metrics.pushResync.value++;
       // A client that refuses even the whole list would be pushed to for ever: that is a failure like any other.
       if (flight.delta) this.#startOver(target);
-      else this.#retries.failed(target);
+      else this.#failed(target);
       return;
     }
     metrics.pushAcked.value++;
     target.trouble = null;
     this.#observeDelay(flight);
     if (flight.version > target.pushedVersion) target.pushedVersion = flight.version;
-    target.clientVersion = flight.version;
+    target.clientVersion = flight.base;
     target.pushedCount = flight.count;
     target.state = PushState.idle;
     if (this.#behind(target)) this.#afterChange(target);
@@ -199,6 +226,11 @@ export class PushEngine implements ReplyHandler<PushFlight> {
     if (error.code === 'SR_RPC_STATUS') retry.status.value++;
     else if (error.code === 'SR_RPC_BUSY') retry.busy.value++;
     else retry.timeout.value++;
+    this.#failed(target);
+  }
+
+  #failed(target: PushTarget): void {
+    this.#miss(target);
     this.#retries.failed(target);
   }
 
@@ -230,13 +262,13 @@ export class PushEngine implements ReplyHandler<PushFlight> {
   #behind(target: PushTarget): boolean {
     const { datum } = target.service;
     if (datum === null || datum.version === 0) return false;
-    return target.force || target.pushedVersion < contentVersionOf(target, datum);
+    return target.force || target.once !== null || target.pushedVersion < contentVersionOf(target, datum);
   }
 
   /** The list moved on while the push was in flight: go on, under the debounce of the list. */
   #afterChange(target: PushTarget): void {
     const { datum } = target.service;
-    if (datum?.fanoutDue && !target.force) return;
+    if (datum?.fanoutDue && !target.force && target.once === null) return;
     this.#ready(target, true);
   }
 
@@ -290,25 +322,48 @@ export class PushEngine implements ReplyHandler<PushFlight> {
       return 0;
     }
     if (target.pushedVersion === 0 && gate.cold) {
+      this.#miss(target);
       metrics.skipped.cold.value++;
       target.state = PushState.gated;
       this.#gated.add(target);
       return 0;
     }
     if (!gate.allowed(connection.host)) {
+      this.#miss(target);
       metrics.skipped.stopped.value++;
       return 0;
     }
-    if (this.#retries.pauses(target)) return 0;
+    if (this.#retries.pauses(target)) {
+      this.#miss(target);
+      return 0;
+    }
     if (this.#isSlow(connection)) {
+      this.#miss(target);
       metrics.skipped.slow.value++;
       target.state = PushState.parked;
       connection.parked.push(target);
       this.#slow.add(connection);
       return 0;
     }
-    this.#sender.send(target, datum);
+    if (target.once === null) this.#sender.send(target, datum, datum.version);
+    else this.#sendOnce(target, target.once);
     return 1;
+  }
+
+  /** Shows the oldest of these. Whatever becomes of the push, it is not shown again. */
+  #sendOnce(target: PushTarget, [list, ...rest]: readonly OnceList[]): void {
+    this.#sender.send(target, list, 0);
+    // It waits for its body.
+    if (target.state === PushState.waiting) return;
+    target.once = rest.length === 0 ? null : rest;
+    if (target.state === PushState.inFlight) this.#ports.metrics.onceShown.value++;
+  }
+
+  /** What is in the way of a push makes it late: what is shown once is left out. */
+  #miss(target: PushTarget): void {
+    if (target.once === null) return;
+    this.#ports.metrics.onceMissed.value += target.once.length;
+    target.once = null;
   }
 }
 

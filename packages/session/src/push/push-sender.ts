@@ -9,13 +9,19 @@ import {
   ListPush,
   WireError,
 } from '@sofa-registry/wire';
-import type { WatchedDatum } from '../data/watched-datum.ts';
 import type { SessionMetrics } from '../metrics.ts';
 import type { ServiceEntry } from '../registry/service-entry.ts';
 import type { SessionTunables } from '../settings.ts';
 import { CompressedBodies } from './compressed-bodies.ts';
 import type { Compressor } from './compressor.ts';
-import { type EncodedView, fullBody, multiBody, type PushPlace, sdkBody } from './push-bodies.ts';
+import {
+  type EncodedView,
+  fullBody,
+  multiBody,
+  type PushList,
+  type PushPlace,
+  sdkBody,
+} from './push-bodies.ts';
 import type { PushCompression } from './push-compression.ts';
 import { type PushFlight, PushState, type PushTarget } from './push-target.ts';
 
@@ -93,13 +99,13 @@ export class PushSender {
     this.#inFlightBytes -= flight.bytes;
   }
 
-  /** Sends the list as it is now; the target waits instead while its body is made. */
-  send(target: PushTarget, datum: WatchedDatum): void {
+  /** Sends the list; the target waits instead while its body is made. @param base version that the next step may start from */
+  send(target: PushTarget, list: PushList, base: number): void {
     const { metrics, settings } = this.#ports;
     const { connection } = target;
     const delta = connection.sdk?.delta === true;
     try {
-      const view = this.#encode(target, datum, delta);
+      const view = this.#encode(target, list, delta);
       if (view === null) {
         target.state = PushState.waiting;
         return;
@@ -112,11 +118,12 @@ export class PushSender {
       }
       const flight: PushFlight = {
         target,
-        version: datum.version,
+        version: list.version,
+        base,
         count: view.count,
         bytes,
         delta: view.delta,
-        changeMs: datum.oldestChangeMs,
+        changeMs: list.oldestChangeMs,
       };
       const codec = delta ? CODEC_INTERNAL : CODEC_HESSIAN;
       connection.channel.request(name, codec, parts, settings.pushTimeoutMs, this.#replies, flight);
@@ -137,17 +144,17 @@ export class PushSender {
     }
   }
 
-  #encode(target: PushTarget, datum: WatchedDatum, delta: boolean): EncodedView | null {
+  #encode(target: PushTarget, list: PushList, delta: boolean): EncodedView | null {
     const { service, connection, scope } = target;
     const { place, compression } = this.#ports;
-    if (delta) return sdkBody(service, datum, place, scope, target.clientVersion, this.#encoded);
+    if (delta) return sdkBody(service, list, place, scope, target.clientVersion, this.#encoded);
     const codec = connection.pb ? 'pb' : 'hessian';
     if (target.encodings !== '' && connection.pb) {
       const encoding = compression.encoding(connection.host, target.encodings);
-      if (encoding !== '') return this.#compressed.view(target, datum, encoding);
+      if (encoding !== '') return this.#compressed.view(target, list, encoding);
     }
-    if (target.multi) return multiBody(service, datum, place, codec, this.#encoded);
-    return fullBody(service, datum, place, scope, codec, this.#encoded);
+    if (target.multi) return multiBody(service, list, place, codec, this.#encoded);
+    return fullBody(service, list, place, scope, codec, this.#encoded);
   }
 }
 

@@ -14,6 +14,7 @@
  */
 import type { Scope } from '@sofa-registry/model';
 import type { ClientConnection } from '../client-connection.ts';
+import type { OnceList } from '../data/once-list.ts';
 import type { ServiceEntry } from '../registry/service-entry.ts';
 
 /** States of a {@link PushTarget}. */
@@ -34,6 +35,8 @@ export interface PushFlight {
   readonly target: PushTarget;
   /** Datum version it carries. */
   readonly version: number;
+  /** Version that the next step for an SDK may start from; 0 = none, it gets the whole list. */
+  readonly base: number;
   /** Entries of the list. */
   readonly count: number;
   readonly bytes: number;
@@ -81,6 +84,8 @@ export class PushTarget {
   /** Next target of the same service on the same connection, where these are looked up by service. */
   next: PushTarget | null = null;
   trouble: PushTrouble | null = null;
+  /** Lists to be shown once, before anything else; replaced, never changed. */
+  once: readonly OnceList[] | null = null;
 
   constructor(
     service: ServiceEntry,

@@ -5,7 +5,14 @@ import type { ClientConnection } from '../client-connection.ts';
 import type { SessionMetrics } from '../metrics.ts';
 import type { SessionTunables } from '../settings.ts';
 import type { WriteForwarder } from '../write/write-forwarder.ts';
-import { attributesOf, notNow, orDefault, type RegistrationKind, type Verdict } from './registration-kind.ts';
+import {
+  attributesOf,
+  EVENT_REGISTER,
+  notNow,
+  orDefault,
+  type RegistrationKind,
+  type Verdict,
+} from './registration-kind.ts';
 import type { RegistrationStore } from './registration-store.ts';
 import type { SessionPublisher } from './registrations.ts';
 import type { ServiceEntry } from './service-entry.ts';
@@ -24,6 +31,7 @@ export interface PublisherParts {
 /** The publishers of one session. */
 export class Publishers implements RegistrationKind<SessionPublisher, PublisherRegister> {
   readonly name = 'publisher';
+  readonly event: string = EVENT_REGISTER;
   readonly use = 'publish';
   readonly versionNeeded = false;
   readonly #parts: PublisherParts;

@@ -5,6 +5,9 @@ import type { Use } from '../operator/traffic-rules.ts';
 import type { ServiceEntry } from './service-entry.ts';
 import type { Held } from './version-rule.ts';
 
+/** Event type of what stays registered. */
+export const EVENT_REGISTER = 'REGISTER';
+
 /** A registration that was not taken. */
 export interface Refused {
   readonly reason: string;
@@ -24,6 +27,8 @@ export function notNow(reason: string): Refused {
 export interface RegistrationKind<H extends Held, M extends BaseRegister> {
   /** In metrics. */
   readonly name: 'publisher' | 'subscriber' | 'watcher';
+  /** Event type that registers it. */
+  readonly event: string;
   /** What operators may forbid of it; null = nothing. */
   readonly use: Use | null;
   /** A message without a version is refused. */

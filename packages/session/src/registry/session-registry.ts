@@ -12,13 +12,13 @@ import { notNow, orDefault, type RegistrationKind, type Verdict } from './regist
 import type { SessionPublisher, SessionSubscriber } from './registrations.ts';
 import type { ServiceEntry } from './service-entry.ts';
 import { type SubscriberParts, Subscribers } from './subscribers.ts';
+import { Temporaries } from './temporaries.ts';
 import { type Held, standingOf } from './version-rule.ts';
 import { type WatcherParts, Watchers } from './watchers.ts';
 
 /** Longest registerId, in UTF-16 units; official ones have 36. */
 export const REGISTER_ID_UNITS_MAX = 1024;
 const EVENT_UNREGISTER = 'UNREGISTER';
-const EVENT_REGISTER = 'REGISTER';
 
 /** What the registry works with. */
 export interface RegistryParts extends PublisherParts, SubscriberParts, WatcherParts {
@@ -30,19 +30,23 @@ export interface RegistryParts extends PublisherParts, SubscriberParts, WatcherP
 export class SessionRegistry {
   readonly #parts: RegistryParts;
   readonly #publishers: Publishers;
+  readonly #temporaries: Temporaries;
   readonly #subscribers: Subscribers;
   readonly #watchers: Watchers;
 
   constructor(parts: RegistryParts) {
     this.#parts = parts;
     this.#publishers = new Publishers(parts);
+    this.#temporaries = new Temporaries(parts);
     this.#subscribers = new Subscribers(parts);
     this.#watchers = new Watchers(parts);
   }
 
   /** PublisherRegister of either codec. */
   publisher(connection: ClientConnection, message: PublisherRegister): Verdict {
-    return this.#take(this.#publishers, connection, message);
+    const { eventType } = message;
+    const kind = eventType === this.#temporaries.event ? this.#temporaries : this.#publishers;
+    return this.#take(kind, connection, message);
   }
 
   /** SubscriberRegister of either codec. */
@@ -102,7 +106,7 @@ export class SessionRegistry {
     const unregister = message.eventType === EVENT_UNREGISTER;
     if (!unregister) {
       // Anything else is acknowledged and has no effect (wire 2.6).
-      if (message.eventType !== EVENT_REGISTER) return null;
+      if (message.eventType !== kind.event) return null;
       const answer = kind.answerUnstored(message);
       if (answer !== undefined) return answer;
     }

@@ -7,7 +7,7 @@ import type { Subscriptions } from '../data/subscriptions.ts';
 import type { PushCompression } from '../push/push-compression.ts';
 import type { PushEngine } from '../push/push-engine.ts';
 import { attachTarget, detachTarget, PushTarget } from '../push/push-target.ts';
-import { attributesOf, orDefault, type RegistrationKind } from './registration-kind.ts';
+import { attributesOf, EVENT_REGISTER, orDefault, type RegistrationKind } from './registration-kind.ts';
 import type { RegistrationStore } from './registration-store.ts';
 import type { SessionSubscriber } from './registrations.ts';
 import type { ServiceEntry } from './service-entry.ts';
@@ -24,6 +24,7 @@ export interface SubscriberParts {
 /** The subscribers of one session. */
 export class Subscribers implements RegistrationKind<SessionSubscriber, SubscriberRegister> {
   readonly name = 'subscriber';
+  readonly event = EVENT_REGISTER;
   readonly use = 'subscribe';
   readonly versionNeeded = true;
   readonly #parts: SubscriberParts;

@@ -3,7 +3,7 @@ import { DEFAULT_ZONE } from '@sofa-registry/model';
 import type { BaseRegister } from '@sofa-registry/wire';
 import type { ClientConnection } from '../client-connection.ts';
 import type { ConfigPush } from '../push/config-push.ts';
-import { attributesOf, orDefault, type RegistrationKind } from './registration-kind.ts';
+import { attributesOf, EVENT_REGISTER, orDefault, type RegistrationKind } from './registration-kind.ts';
 import type { RegistrationStore } from './registration-store.ts';
 import type { SessionWatcher } from './registrations.ts';
 import type { ServiceEntry } from './service-entry.ts';
@@ -17,6 +17,7 @@ export interface WatcherParts {
 /** The watchers of one session. */
 export class Watchers implements RegistrationKind<SessionWatcher, BaseRegister> {
   readonly name = 'watcher';
+  readonly event = EVENT_REGISTER;
   readonly use = null;
   readonly versionNeeded = true;
   readonly #parts: WatcherParts;

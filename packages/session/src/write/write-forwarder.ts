@@ -2,6 +2,7 @@
  * Sends the write queue to the data leaders and deals with their answers (session.md 5, data-and-slots.md 3). A batch leaves at
  * the end of the turn, or at once when it is full.
  */
+import type { PublisherRecord } from '@sofa-registry/model';
 import {
   Backoff,
   type BoltChannel,
@@ -78,8 +79,12 @@ export class WriteForwarder implements ReplyHandler<WriteInFlight> {
         full: () => {
           metrics.writeFull.value++;
         },
-        removalDropped: () => {
-          metrics.removalsDropped.value++;
+        lost: () => {
+          metrics.temporariesLost.value++;
+        },
+        removalDropped: ({ op }) => {
+          if (op === WriteOp.temporary) metrics.temporariesLost.value++;
+          else metrics.removalsDropped.value++;
         },
       },
     );
@@ -89,6 +94,13 @@ export class WriteForwarder implements ReplyHandler<WriteInFlight> {
   publish(publisher: SessionPublisher): void {
     const { service } = publisher;
     this.#want(WriteOp.publish, service, publisher.registerId, publisher.version, publisher.stamp, publisher);
+  }
+
+  /** Forwards a publication that is shown once. */
+  temporary(service: ServiceEntry, record: PublisherRecord): void {
+    const { registerId, version, stamp } = record;
+    if (!this.#want(WriteOp.temporary, service, registerId, version, stamp, record))
+      this.#ports.metrics.temporariesLost.value++;
   }
 
   /** Forwards an explicit removal; the session need not have known the publisher. */
@@ -114,12 +126,13 @@ export class WriteForwarder implements ReplyHandler<WriteInFlight> {
     registerId: string,
     version: number,
     stamp: number,
-    publisher: SessionPublisher | null,
-  ): void {
+    record: PublisherRecord | null,
+  ): boolean {
     const { queue } = this;
-    queue.want(op, service.slot, service.dataInfoId, registerId, version, stamp, publisher);
+    const wanted = queue.want(op, service.slot, service.dataInfoId, registerId, version, stamp, record);
     if (queue.batchWaits(service.slot)) this.#flushLeader(this.#ports.routing.leaderOf(service.slot));
     this.#arm();
+    return wanted;
   }
 
   #arm(): void {

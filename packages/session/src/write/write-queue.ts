@@ -72,6 +72,8 @@ export interface WriteQueueEvents {
   stale(write: PendingWrite, version: number, stamp: number): void;
   /** A limit of the data node refused the write; it is gone from the queue. */
   full(write: PendingWrite): void;
+  /** A temporary publication may or may not have been shown: it is gone from the queue. */
+  lost(write: PendingWrite): void;
   /** The oldest removal was dropped because `removalsMax` was reached. */
   removalDropped(write: PendingWrite): void;
 }
@@ -92,7 +94,7 @@ export class WriteQueue {
   readonly #events: WriteQueueEvents;
   readonly #wanted = new Map<string, Map<string, PendingWrite>>();
   readonly #lanes = new Map<string, Lane>();
-  /** Removals that wait, oldest first. */
+  /** What waits and no publisher held stands for, oldest first: removals, temporary publications. */
   readonly #removals = new Set<PendingWrite>();
   #size = 0;
 
@@ -124,7 +126,7 @@ export class WriteQueue {
 
   /**
    * Wants an operation. False if a newer one for the same registration is wanted already (it stays).
-   * @param record the record of a publish, null for removals
+   * @param record the record of a publish or of a temporary publication, null for removals
    */
   want(
     op: WriteOp,
@@ -142,6 +144,8 @@ export class WriteQueue {
     }
     const held = byRegister.get(registerId);
     if (held !== undefined) {
+      // What is shown once does not take the place of what stays.
+      if (op === WriteOp.temporary) return false;
       const order = compareRegisterVersion(held.version, held.stamp, version, stamp);
       if (order > 0) return false;
       // The same publish again (restored after a comparison) while it is on its way: one is enough.
@@ -223,13 +227,18 @@ export class WriteQueue {
     return waits;
   }
 
-  /** A batch got no answer: its writes wait for {@link release}. @returns true if something waits */
+  /** A batch got no answer: its writes wait for {@link release}, temporary ones are given up. @returns true if something waits */
   failed(batch: WriteInFlight): boolean {
     this.#landed(batch);
     let waits = false;
     for (const write of batch.items) {
       write.inFlight = false;
       if (!this.#current(write)) continue;
+      if (write.op === WriteOp.temporary) {
+        this.#done(write);
+        this.#events.lost(write);
+        continue;
+      }
       this.#delay(write);
       waits = true;
     }
@@ -272,7 +281,8 @@ export class WriteQueue {
   #sendAgain({ leader, items }: WriteInFlight): void {
     for (const write of items) {
       const { op, slot, dataInfoId, registerId, version, stamp, record } = write;
-      if (!this.#current(write) || this.#options.leaderOf(slot) === leader) continue;
+      if (!this.#current(write) || op === WriteOp.temporary || this.#options.leaderOf(slot) === leader)
+        continue;
       const again = new PendingWrite(op, slot, dataInfoId, registerId, version, stamp, record);
       this.#wanted.get(dataInfoId)?.set(registerId, again);
       if (this.#removals.delete(write)) this.#removals.add(again);

@@ -175,7 +175,17 @@ export class FakeDataNode {
     }
     const kind = changed === null ? UpdateKind.full : UpdateKind.delta;
     const changedMs = this.#clock.wallMs();
-    return { dataInfoId, kind, from, to: datum.version, count: entries.length, changedMs, entries, removed };
+    return {
+      dataInfoId,
+      kind,
+      from,
+      to: datum.version,
+      count: entries.length,
+      changedMs,
+      entries,
+      removed,
+      once: null,
+    };
   }
 
   #request(channel: BoltChannel<LinkState>, frame: Frame): void {

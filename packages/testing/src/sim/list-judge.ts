@@ -2,6 +2,7 @@
 import { zoneInScope } from '@sofa-registry/model';
 import type { Absences } from './absences.ts';
 import {
+  isTemporary,
   type ModelClient,
   type ModelSubscription,
   type ModelView,
@@ -20,6 +21,10 @@ interface SubscriptionState {
   readonly gone: Set<string>;
   /** Those an operator took off, by the number of his word. */
   readonly takenOff: Map<string, number>;
+  /** When its first list came. */
+  readonly sinceMs: number;
+  /** Temporary publications it has seen, each with the session it came from. */
+  readonly once: Set<string>;
 }
 
 /** A wrong removal is excused by an absence at most so long ago: lists may be old by as much while faults go on. */
@@ -36,6 +41,8 @@ export class ListJudge {
   readonly #subscriptions = new Map<string, SubscriptionState>();
   /** Contents by service, version and zone. */
   readonly #contents = new Map<string, string>();
+  /** When each temporary publication was first seen. */
+  readonly #temporaries = new Map<string, number>();
 
   constructor(world: ModelWorld, publishers: Publishers, absences: Absences, takenOff: TakenOff) {
     this.#takenOff = takenOff;
@@ -71,6 +78,7 @@ export class ListJudge {
       const old = earlier.get(key);
       if (old !== undefined && old > revision && !torn && !this.#mayBeOld(key, state, nowMs))
         this.#world.violated('I9', `${where}: ${key} went from revision ${old} to ${revision}`);
+      if (old === undefined && isTemporary(key)) this.#once(where, state, `${session} ${key}`, key, nowMs);
       if (old === undefined) {
         if (!moved && !torn && state.gone.has(key) && !this.#world.dataAtRisk())
           this.#world.violated('I10', `${where}: ${key} had left for good and is back`);
@@ -95,12 +103,29 @@ export class ListJudge {
     this.#sameContent(where, subscription, after);
   }
 
+  /** F027: a temporary publication is shown once at the most, and to nobody who came after all others had seen it. */
+  #once(where: string, state: SubscriptionState, seen: string, key: string, nowMs: number): void {
+    if (state.once.has(seen)) this.#world.violated('F027', `${where}: ${key} is shown once more`);
+    state.once.add(seen);
+    const firstMs = this.#temporaries.get(key) ?? nowMs;
+    this.#temporaries.set(key, firstMs);
+    if (state.sinceMs > firstMs + STALE_MS_MAX)
+      this.#world.violated('F027', `${where}: ${key} is shown to a late subscriber`);
+  }
+
   #subscription(subscription: ModelSubscription): SubscriptionState {
     let state = this.#subscriptions.get(subscription.key);
     if (state === undefined)
       this.#subscriptions.set(
         subscription.key,
-        (state = { zone: '', shownSinceMs: new Map(), gone: new Set(), takenOff: new Map() }),
+        (state = {
+          zone: '',
+          shownSinceMs: new Map(),
+          gone: new Set(),
+          sinceMs: this.#world.nowMs(),
+          once: new Set(),
+          takenOff: new Map(),
+        }),
       );
     return state;
   }

@@ -75,6 +75,8 @@ export interface ModelClient {
   readonly alive: boolean;
   start(): void;
   publish(service: string): void;
+  /** Shows {@link temporaryValue} once, if its protocol can. */
+  publishTemporary(service: string): void;
   update(key: string): void;
   unpublish(key: string): void;
   /** Sends all its publications again as they are, if its protocol does such a thing. */
@@ -92,6 +94,16 @@ export interface ModelClient {
 /** The value a publication offers at a revision. */
 export function valueOf(publication: { readonly key: string; readonly revision: number }): string {
   return `${publication.key}#${publication.revision}`;
+}
+
+/** The value of a temporary publication; its key is that of no {@link ModelPublication}. */
+export function temporaryValue(client: string, number: number): string {
+  return `${client}/once-${number}#0`;
+}
+
+/** True if the key is that of a temporary publication. */
+export function isTemporary(key: string): boolean {
+  return key.includes('/once-');
 }
 
 /** Publication key and revision of a value; null for a foreign one. */

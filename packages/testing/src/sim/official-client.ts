@@ -88,6 +88,9 @@ export class OfficialClient implements ModelClient, ReplyHandler<Attempt>, BoltH
     void this.#connect();
   }
 
+  /** Its protocol has none. */
+  publishTemporary(): void {}
+
   publish(service: string): void {
     const publication = new OfficialPublication(this.#nextKey(), service, this.zone);
     this.publications.set(publication.key, publication);

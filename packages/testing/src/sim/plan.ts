@@ -14,7 +14,12 @@ import type { SimTierSettings } from './sim-tiers.ts';
 /** A step of the clients. `client`, `pick` count modulo what there is. */
 export type ClientStep =
   | { readonly atMs: number; readonly do: 'join'; readonly kind: number }
-  | { readonly atMs: number; readonly do: 'publish'; readonly client: number; readonly service: number }
+  | {
+      readonly atMs: number;
+      readonly do: 'publish' | 'publishTemporary';
+      readonly client: number;
+      readonly service: number;
+    }
   | {
       readonly atMs: number;
       readonly do: 'update' | 'unpublish' | 'unsubscribe';
@@ -79,6 +84,8 @@ export function makePlan(seed: number, level: FaultLevel, size: Partial<SimSize>
   const random = seededRandom(seed);
   const sizes = { ...randomSize(random, level), ...size };
   const steps = makeSteps(seededRandom(random.uint32()), sizes);
+  // A dice of its own, and not for all: the other seeds stay what they were.
+  if (level !== 'meta' && seed % 4 === 0) addTemporaries(seededRandom(seed), sizes, steps);
   const fromMs = SETTLE_MS;
   const toMs = fromMs + sizes.activeMs;
   const forFaults = seededRandom(random.uint32());
@@ -153,6 +160,16 @@ function makeSteps(random: Random, size: SimSize): ClientStep[] {
     steps.push(randomStep(random, atMs, service, scopes));
   }
   return steps.sort((a, b) => a.atMs - b.atMs);
+}
+
+/** Temporary publications among the other steps. */
+function addTemporaries(random: Random, size: SimSize, steps: ClientStep[]): void {
+  for (let n = between(random, 5, 40); n > 0; n--) {
+    const atMs = SETTLE_MS + size.activeMs * random.next();
+    const client = random.uint32();
+    steps.push({ atMs, do: 'publishTemporary', client, service: between(random, 0, size.services - 1) });
+  }
+  steps.sort((a, b) => a.atMs - b.atMs);
 }
 
 function randomStep(

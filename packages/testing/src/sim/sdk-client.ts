@@ -8,7 +8,7 @@ import type {
   ModelSubscription,
   ModelView,
 } from './model-client.ts';
-import { valueOf } from './model-client.ts';
+import { temporaryValue, valueOf } from './model-client.ts';
 import type { SimHost } from './sim-host.ts';
 
 class SdkPublication implements ModelPublication {
@@ -52,6 +52,7 @@ export class SdkClient implements ModelClient {
   #registry: Registry | null = null;
   #waiting: ((registry: Registry) => void)[] = [];
   #numbers = 0;
+  #temporaries = 0;
 
   /** @param sessions client addresses of the sessions it knows */
   constructor(host: SimHost, zone: string, sessions: () => readonly string[], events: ModelClientEvents) {
@@ -70,6 +71,12 @@ export class SdkClient implements ModelClient {
     const publication = new SdkPublication(this.#nextKey(), service, this.zone);
     this.publications.set(publication.key, publication);
     this.#with((registry) => void this.#publish(registry, publication));
+  }
+
+  publishTemporary(service: string): void {
+    const value = temporaryValue(this.name, ++this.#temporaries);
+    // Without a connection it is not shown, which is right.
+    this.#registry?.publishTemporary({ dataId: service }, value).catch(() => undefined);
   }
 
   update(key: string): void {

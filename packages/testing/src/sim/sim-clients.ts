@@ -44,6 +44,9 @@ export class SimClients {
       case 'publish':
         client.publish(`service-${step.service}`);
         break;
+      case 'publishTemporary':
+        client.publishTemporary(`service-${step.service}`);
+        break;
       case 'subscribe':
         client.subscribe(`service-${step.service}`, step.scope);
         break;

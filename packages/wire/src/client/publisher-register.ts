@@ -3,6 +3,8 @@
  *
  *   PublisherRegister   = BaseRegister 1-14, dataList: list of DataBox | null, attributes
  *   PublisherRegisterPb = dataList=1:repeated DataBoxPb baseRegister=2:BaseRegisterPb
+ *
+ * eventType REGISTER or UNREGISTER; our own SDK also says TEMPORARY to our own sessions: shown once and not stored (F027).
  */
 import { NO_BOXES } from '../boxes.ts';
 import { type ClassSpec, classSpec } from '../hessian/class-spec.ts';

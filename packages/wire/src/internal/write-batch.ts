@@ -7,6 +7,8 @@
  * Operations:
  *   publish    store the record, owned by the link's process. Strictly newer (version, stamp) wins.
  *   unpublish  explicit removal: as a write of its own (version, stamp); leaves a tombstone.
+ *   temporary  as publish, but shown once to the sessions that follow the service now (datum-update: once), never stored, copied or
+ *              compared (F027). Sent again only if it was refused: it is shown once at the most. Not relayed to another leader.
  *   clientOff  removal because the connection closed: only while the record is owned by the link's process and is not newer.
  *
  * Rejection codes: an AccessCode (moved, misMatch, unSupported: try again with a newer table), or
@@ -30,7 +32,7 @@ import {
 import { publisherRecord } from './record.ts';
 
 /** Operations of a write item. */
-export const WriteOp = { publish: 0, unpublish: 1, clientOff: 2 } as const;
+export const WriteOp = { publish: 0, unpublish: 1, clientOff: 2, temporary: 3 } as const;
 /** One of the values of {@link WriteOp}. */
 export type WriteOp = (typeof WriteOp)[keyof typeof WriteOp];
 
@@ -39,7 +41,7 @@ export const REJECT_STALE = 16;
 /** Rejection code: a limit of the data node. */
 export const REJECT_FULL = 17;
 
-/** One operation. `record` is set if and only if `op` is publish; else the three identity fields count. */
+/** One operation. `record` is set if and only if `op` is publish or temporary; else the three identity fields count. */
 export interface WriteItem {
   readonly op: WriteOp;
   readonly slot: number;
@@ -67,7 +69,7 @@ const writeItem: Codec<WriteItem> = {
     const op = from.u8() as WriteOp;
     const slot = from.uint();
     const dataInfoId = from.sharedStr();
-    if (op === WriteOp.publish) {
+    if (op === WriteOp.publish || op === WriteOp.temporary) {
       const record = publisherRecord.read(from);
       return {
         op,

@@ -61,6 +61,7 @@ test('fetch answers and notices survive their own form', () => {
     changedMs: 7,
     entries: [{ registerId: 'r', zone: 'Z', payload: packBoxes(['v']) }],
     removed: ['gone'],
+    once: { version: 5, entries: [{ registerId: 't', zone: 'Z', payload: packBoxes(['once']) }] },
   };
   expect(Changed.decode(Changed.encode({ updates: [update] }))).toEqual({ updates: [update] });
   const reply = {
