@@ -86,6 +86,18 @@ describe('a client that is off', () => {
     expect(cluster.session.inspect.counts().publishers).toBe(0);
   });
 
+  it('shows nothing for a moment either', async () => {
+    await start();
+    await say(off());
+    const taken = await client(OFF);
+    const other = await client('10.0.0.8');
+    const once = { dataId: 's', registId: 't', eventType: 'TEMPORARY' };
+    expect(await cluster.run(taken.publish(once, ['7']))).toMatchObject({ success: true, refused: false });
+    expect(cluster.metric('temporary_total')).toBe(0);
+    await cluster.run(other.publish(once, ['8']));
+    expect(cluster.metric('temporary_total')).toBe(1);
+  });
+
   it('is known before clients are let in', async () => {
     const docs = [{ key: CLIENT_OFF, value: JSON.stringify(off()[CLIENT_OFF]), version: 1 }];
     cluster = await TestCluster.start(
