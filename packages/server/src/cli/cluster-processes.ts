@@ -2,11 +2,12 @@
  * The processes of a development cluster: this command's children, and those somebody started again with the recorded command after a
  * kill. `cluster.json` always tells which run.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { formatAddress } from '@sofa-registry/model';
+import { startChild } from './child-node.ts';
 import type { ClusterNode } from './cluster-plan.ts';
 import { statusOf } from './http-client.ts';
 
@@ -75,12 +76,7 @@ export class ClusterProcesses {
 
   #start(node: ClusterNode): Running {
     const log = openSync(this.#log(node), 'a');
-    const [program, ...args] = node.command;
-    // Its own process group: a Ctrl-C reaches the parent alone, which stops the nodes in order. The pipe ends with the parent.
-    const child = spawn(program, [...args, '--until-stdin-ends'], {
-      stdio: ['pipe', log, log],
-      detached: true,
-    });
+    const child = startChild(node.command, log, log);
     closeSync(log);
     const running: Running = { node, child, pid: child.pid ?? null };
     child.once('error', (error) => say(`${node.name} did not start: ${error.message}`));

@@ -3,8 +3,9 @@
  * A process that cannot start at all (exit code 1 before it ever served: a taken port, a bad setting) ends the whole; one that
  * had served, crashed or was killed is started again for ever.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { Backoff, type Logger, type Random } from '@sofa-registry/runtime';
+import { startChild } from './child-node.ts';
 import { copyLines, type LineSink } from './labelled-lines.ts';
 import type { PlannedProcess } from './process-plan.ts';
 import { SERVING } from './serving.ts';
@@ -86,12 +87,7 @@ export class Supervisor {
     place.retry = null;
     place.servesSinceMs = Infinity;
     const { name, command } = place.planned;
-    const [program, ...args] = command;
-    // Its own process group: Ctrl-C reaches the parent alone. The pipe to its standard input ends with the parent.
-    const child = spawn(program, [...args, '--until-stdin-ends'], {
-      stdio: ['pipe', 'pipe', 'pipe', 'ipc'],
-      detached: true,
-    });
+    const child = startChild(command, 'pipe', 'pipe', 'ipc');
     place.child = child;
     if (child.stdout !== null) copyLines(name, child.stdout, this.#ports.stdout);
     if (child.stderr !== null) copyLines(name, child.stderr, this.#ports.stderr);
