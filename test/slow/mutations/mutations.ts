@@ -278,7 +278,7 @@ export const MUTATIONS: readonly Mutation[] = [
     find: 'const leadUntilMonoMs = row.mine ? sentMs + Math.max(0, trustMs) : 0;',
     replace:
       'const leadUntilMonoMs = row.mine && sentMs >= 0 && trustMs > 0 ? this.ctx.clock.monoMs() + this.ttlMs : 0;',
-    caughtBy: 'meta 52',
+    caughtBy: 'the store answers late, then not at all',
   },
   {
     name: 'restarted-node-leads',

@@ -187,6 +187,17 @@ export const SCENARIOS: readonly Scenario[] = [
         .plan(5, { clients: 4, activeMs: 60 * s }),
   },
   {
+    name: 'the store answers late, then not at all',
+    what: 'the leader of the metas hears of a renewal 1.2 s later, when it does not reach the store any more',
+    options: { settings: { meta: { listenMs: 500 } } },
+    plan: () =>
+      new Script()
+        .crowd(4, 1)
+        .fault({ atMs: 10 * s, forMs: 20 * s, kind: 'storeDeaf', node: 'meta-leader', ms: 1200 })
+        .fault({ atMs: 11.8 * s, forMs: 18 * s, kind: 'storeCut', node: 'meta-leader' })
+        .plan(19, { metas: 3, clients: 4, activeMs: 40 * s }),
+  },
+  {
     name: 'most data nodes are cut off from the metas',
     what: 'three of four data nodes do not reach the meta for longer than a lease, though everybody else',
     plan: () =>

@@ -46,8 +46,8 @@ export type Fault = {
   | { readonly kind: 'storeCut'; readonly node: string }
   /** What one meta asks of the store takes effect so much later, whatever has become of that meta by then. */
   | { readonly kind: 'storeLate'; readonly node: string; readonly ms: number }
-  /** What one meta asks of the store is done, but it never hears so: unknown outcomes. */
-  | { readonly kind: 'storeDeaf'; readonly node: string }
+  /** What one meta asks of the store is done, but it hears so `ms` later, or never: unknown outcomes. */
+  | { readonly kind: 'storeDeaf'; readonly node: string; readonly ms?: number }
   /** Split brain attempt: a meta is cut off from the store and from the other metas, some nodes are on its side of the cut. */
   | { readonly kind: 'split'; readonly node: string; readonly nodes: readonly string[] }
   /** A node with other settings tries to join for so long. */

@@ -206,7 +206,7 @@ export class SimCluster {
       state: 'down',
       host: null,
       tier: null,
-      store: { cut: false, lateMs: 0, deaf: false },
+      store: { cut: false, lateMs: 0, answersLateMs: 0 },
       wallOffsetMs: 0,
       again: false,
       left: 0,

@@ -18,8 +18,8 @@ export interface StoreWay {
   cut: boolean;
   /** Calls take effect so much later, ms, whatever becomes of the process meanwhile. */
   lateMs: number;
-  /** Answers are lost. */
-  deaf: boolean;
+  /** Answers come so much later, ms; Infinity = never. */
+  answersLateMs: number;
 }
 
 interface Way {
@@ -46,15 +46,15 @@ export function backendBehind(
     return result;
   };
   const troubled = async (write: boolean, work: () => unknown): Promise<unknown> => {
-    const { lateMs, deaf } = state;
+    const { lateMs, answersLateMs } = state;
     if (lateMs > 0) await new Promise<void>((resolve) => void backend.clock.setTimer(lateMs, resolve));
     const result = await backend.run(write, watched(work));
-    if (deaf) return new Promise<never>(() => {});
+    if (answersLateMs === Infinity) return new Promise<never>(() => {});
     // The answer is input of the process, which may stand still.
-    return new Promise((resolve) => void clock.setTimer(0, () => resolve(result)));
+    return new Promise((resolve) => void clock.setTimer(answersLateMs, () => resolve(result)));
   };
   const run = (write: boolean, work: () => unknown): Promise<unknown> =>
-    state.deaf || state.lateMs > 0 ? troubled(write, work) : backend.run(write, watched(work));
+    state.answersLateMs > 0 || state.lateMs > 0 ? troubled(write, work) : backend.run(write, watched(work));
   return new Proxy(backend, {
     get: (target, key) => (key === 'run' ? run : Reflect.get(target, key, target)),
   });

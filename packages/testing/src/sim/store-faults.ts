@@ -55,7 +55,7 @@ export class StoreFaults {
     backend.setAvailable(true);
     backend.setDelayMs(0);
     for (const meta of this.#cluster.of('meta'))
-      Object.assign(meta.store, { cut: false, lateMs: 0, deaf: false } satisfies StoreWay);
+      Object.assign(meta.store, { cut: false, lateMs: 0, answersLateMs: 0 } satisfies StoreWay);
     this.#held?.();
     const nowMs = this.#world.clock.monoMs();
     if (this.soundMs === Infinity) this.soundMs = nowMs;
@@ -76,7 +76,7 @@ export class StoreFaults {
       case 'storeLate':
         return this.#way(fault.node, { lateMs: fault.ms }, { lateMs: 0 });
       case 'storeDeaf':
-        return this.#way(fault.node, { deaf: true }, { deaf: false });
+        return this.#way(fault.node, { answersLateMs: fault.ms ?? Infinity }, { answersLateMs: 0 });
       case 'storeHeld': {
         const release = backend.holdWrites();
         this.#held = release;
