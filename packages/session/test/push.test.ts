@@ -195,6 +195,23 @@ describe('changes', () => {
     expect([client.list('zone'), client.list('all')]).toEqual([['a'], ['a', 'b']]);
   });
 
+  it('that change nothing reach once who got the list that was here: it may have had a newer one elsewhere, and ignored this', async () => {
+    cluster = await TestCluster.start();
+    const [first, later] = [await cluster.client(), await cluster.client()];
+    cluster.data[0].publishElsewhere(idOf('s'), elsewhere('p', 'a', 'ZONEA'));
+    await cluster.run(first.subscribe({ dataId: 's', registId: 'first' }));
+    await cluster.run(later.subscribe({ dataId: 's', registId: 'later' }));
+    const pushes = () => [first.pushesTo('first').length, later.pushesTo('later').length];
+    expect(pushes()).toEqual([1, 1]);
+    for (let i = 0; i < 2; i++) {
+      cluster.data[0].publishElsewhere(idOf('s'), elsewhere('p', 'a', 'ZONEA'));
+      await cluster.clock.advance(4000);
+      expect(pushes()).toEqual([1, 2]);
+    }
+    const [{ version }] = later.pushesTo('later').slice(-1);
+    expect(version).toBeGreaterThan(first.pushesTo('first')[0].version as bigint);
+  });
+
   it('without payload in the notice are fetched', async () => {
     cluster = await TestCluster.start();
     const client = await cluster.client();

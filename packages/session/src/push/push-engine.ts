@@ -210,7 +210,10 @@ export class PushEngine implements ReplyHandler<PushFlight> {
     metrics.pushAcked.value++;
     target.trouble = null;
     this.#observeDelay(flight);
-    if (flight.version > target.pushedVersion) target.pushedVersion = flight.version;
+    if (flight.version > target.pushedVersion) {
+      if (target.pushedVersion > 0) target.unsure = false;
+      target.pushedVersion = flight.version;
+    }
     target.clientVersion = flight.base;
     target.pushedCount = flight.count;
     target.state = PushState.idle;
@@ -262,7 +265,8 @@ export class PushEngine implements ReplyHandler<PushFlight> {
   #behind(target: PushTarget): boolean {
     const { datum } = target.service;
     if (datum === null || datum.version === 0) return false;
-    return target.force || target.once !== null || target.pushedVersion < contentVersionOf(target, datum);
+    if (target.force || target.once !== null) return true;
+    return target.pushedVersion < (target.unsure ? datum.version : contentVersionOf(target, datum));
   }
 
   /** The list moved on while the push was in flight: go on, under the debounce of the list. */

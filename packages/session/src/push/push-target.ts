@@ -71,6 +71,11 @@ export class PushTarget {
   removed = false;
   /** Push again although the version is the same: a subscriber was (re-)registered. */
   force = true;
+  /**
+   * All it was pushed is the list that was here when it came. The client may hold a newer one, of another session, and have ignored
+   * that: the next version is pushed whatever it changes.
+   */
+  unsure: boolean;
   /** Version last acknowledged, or advanced because the view did not change; 0 = nothing yet. */
   pushedVersion = 0;
   /** Version whose content the client has acknowledged: the base of deltas; 0 = none. */
@@ -101,6 +106,7 @@ export class PushTarget {
     this.multi = multi;
     this.encodings = encodings;
     this.sinceMs = Math.round(sinceMs);
+    this.unsure = service.datum !== null && service.datum.version > 0;
   }
 }
 
