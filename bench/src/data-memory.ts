@@ -3,7 +3,7 @@
  *
  *   node --conditions=development --expose-gc bench/src/data-memory.ts [publishers] [publishers per dataInfoId]
  */
-import { HybridClock, slotOf, toDataInfoId } from '@sofa-registry/model';
+import { HYBRID_EPOCH_MS, HybridClock, slotOf, toDataInfoId } from '@sofa-registry/model';
 import * as wire from '@sofa-registry/wire';
 import { DatumStore } from '../../packages/data/src/datum-store.ts';
 import { DataMetrics } from '../../packages/data/src/metrics.ts';
@@ -42,7 +42,7 @@ const owner = new Owner('s', 0, 1);
 
 const payload = wire.packBoxes(['x'.repeat(PAYLOAD - 5)]);
 const before = used();
-let stamp = 1_700_000_000_000 * 4096;
+let stamp = (1_700_000_000_000 - HYBRID_EPOCH_MS) * 4096;
 for (let at = 0; at < COUNT; at += 100) {
   const items: wire.WriteItem[] = [];
   for (let n = at; n < Math.min(COUNT, at + 100); n++) {
@@ -84,8 +84,16 @@ console.log(
   `${store.publishers} publishers, ${PER_DATUM} per dataInfoId: ${heap.toFixed(0)} B heap, ${total.toFixed(0)} B with payload, ` +
     `${(total - store.payloadBytes / store.publishers).toFixed(0)} B beside the payload of ${(store.payloadBytes / store.publishers).toFixed(0)} B`,
 );
-for (const slot of slots) for (const datum of slot.data.values()) datum.forgetRecent();
+function sweep(): void {
+  const queue = store.sweepQueue;
+  store.sweepQueue = [];
+  for (const datum of queue) store.sweep(slots[datum.slot], datum, Infinity);
+}
+sweep();
 const rested = used();
+// Also keeps what is measured from being collected before.
+if (slots.reduce((sum, slot) => sum + slot.publishers, 0) !== COUNT)
+  throw new Error('publishers are missing');
 console.log(
-  `at rest (deltas forgotten): ${((rested.total - before.total - store.payloadBytes) / store.publishers).toFixed(0)} B beside the payload`,
+  `at rest (swept): ${((rested.total - before.total - store.payloadBytes) / store.publishers).toFixed(0)} B beside the payload`,
 );

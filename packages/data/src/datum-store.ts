@@ -8,6 +8,7 @@
  */
 import { compareRegisterVersion, crc32c, type HybridClock, type PublisherRecord } from '@sofa-registry/model';
 import { Datum, entryBytes } from './datum.ts';
+import { History } from './history.ts';
 import type { DataMetrics } from './metrics.ts';
 import { Origins } from './origins.ts';
 import type { Owner } from './owner.ts';
@@ -207,9 +208,7 @@ export class DatumStore {
     }
     for (const held of gone.values()) this.#take(slot, datum, held);
     this.#setVersion(slot, datum, version);
-    datum.forgetRecent();
-    datum.changedMs = Math.floor(this.#context.nowMs());
-    this.#count(slot, datum);
+    this.#changed(datum).recent = null;
     return datum;
   }
 
@@ -221,11 +220,10 @@ export class DatumStore {
   /** Forgets a datum altogether. */
   dropDatum(slot: SlotStore, datum: Datum): void {
     for (const held of datum.publishers.values()) this.#take(slot, datum, held);
-    this.#count(slot, datum);
     const graves = datum.tombstones?.size ?? 0;
     slot.tombstones -= graves;
     this.tombstones -= graves;
-    datum.tombstones = null;
+    datum.history = null;
     if (slot.data.delete(datum.dataInfoId)) this.data--;
   }
 
@@ -236,8 +234,10 @@ export class DatumStore {
 
   /** Drops tombstones, remembered changes and the datum itself when they are old. True if there is more to come. */
   sweep(slot: SlotStore, datum: Datum, nowMs: number): boolean {
+    const { history } = datum;
+    if (history === null) return false;
     const { tombstoneKeepMs, deltaKeepMs, emptyDatumKeepMs } = this.#context.tunables;
-    const graves = datum.tombstones;
+    const graves = history.tombstones;
     if (graves !== null) {
       for (const [registerId, grave] of graves) {
         if (nowMs - grave.atMs < tombstoneKeepMs) break;
@@ -245,12 +245,15 @@ export class DatumStore {
         slot.tombstones--;
         this.tombstones--;
       }
-      if (graves.size === 0) datum.tombstones = null;
+      if (graves.size === 0) history.tombstones = null;
     }
-    const restedMs = nowMs - datum.changedMs;
-    if (restedMs >= deltaKeepMs && datum.recent !== null) datum.forgetRecent();
-    if (datum.tombstones !== null || datum.recent !== null) return true;
-    if (datum.publishers.size > 0) return false;
+    const restedMs = nowMs - history.changedMs;
+    if (restedMs >= deltaKeepMs) history.recent = null;
+    if (history.tombstones !== null || history.recent !== null) return true;
+    if (datum.publishers.size > 0) {
+      datum.history = null;
+      return false;
+    }
     if (datum.interests.length > 0 || restedMs < emptyDatumKeepMs) return true;
     this.dropDatum(slot, datum);
     return false;
@@ -270,12 +273,12 @@ export class DatumStore {
     if (held !== undefined && held.owner !== owner && version === OWN_VERSION)
       this.#context.superseded(held.owner, datum, stored);
     if (!same) this.#touch(slot, datum, record.registerId, version);
-    this.#count(slot, datum);
     this.#log(slot, datum, stored, record.registerId, 0, 0);
   }
 
   /** Puts a record in, in place of `held`: map, digests, totals. */
   #place(slot: SlotStore, datum: Datum, stored: StoredPublisher, held: StoredPublisher | undefined): void {
+    if (datum.publishers.size === 0) slot.versions.add(datum.hash, '', datum.version, 0);
     datum.put(stored);
     datum.bytes += entryBytes(stored);
     slot.share(stored.owner).add(datum.hash, stored.registerId, stored.version, stored.stamp);
@@ -284,7 +287,7 @@ export class DatumStore {
     this.publishers++;
     this.payloadBytes += stored.bytes;
     if (held !== undefined) this.#untrack(slot, datum, held);
-    else if (datum.tombstones?.delete(stored.registerId)) {
+    else if (datum.history?.tombstones?.delete(stored.registerId)) {
       slot.tombstones--;
       this.tombstones--;
     }
@@ -293,6 +296,7 @@ export class DatumStore {
   /** Takes a record out: map, digests, totals. */
   #take(slot: SlotStore, datum: Datum, held: StoredPublisher): void {
     datum.remove(held.registerId);
+    if (datum.publishers.size === 0) slot.versions.remove(datum.hash, '', datum.version, 0);
     this.#untrack(slot, datum, held);
   }
 
@@ -318,7 +322,6 @@ export class DatumStore {
     this.#take(slot, datum, held);
     this.#grave(slot, datum, held.registerId, version, stamp);
     this.#touch(slot, datum, held.registerId, datumVersion);
-    this.#count(slot, datum);
     this.#log(slot, datum, null, held.registerId, version, stamp);
   }
 
@@ -333,9 +336,10 @@ export class DatumStore {
   }
 
   #grave(slot: SlotStore, datum: Datum, registerId: string, version: number, stamp: number): void {
-    const { metrics, tunables, nowMs } = this.#context;
-    const had = datum.tombstones?.delete(registerId) ?? false;
+    const history = this.#changed(datum);
+    const had = history.tombstones?.delete(registerId) ?? false;
     if (!had) {
+      const { metrics, tunables } = this.#context;
       if (this.tombstones >= tunables.tombstonesMax) {
         metrics.limit('tombstones').value++;
         return;
@@ -343,23 +347,21 @@ export class DatumStore {
       slot.tombstones++;
       this.tombstones++;
     }
-    datum.tombstones ??= new Map();
-    datum.tombstones.set(registerId, { version, stamp, atMs: nowMs() });
-    this.#queueSweep(datum);
+    history.tombstones ??= new Map();
+    history.tombstones.set(registerId, { version, stamp, atMs: history.changedMs });
   }
 
   /** Moves the version, once per batch, and remembers the change. */
   #touch(slot: SlotStore, datum: Datum, registerId: string | null, version: number): void {
     const from = datum.version;
+    const history = this.#changed(datum);
     if (version !== OWN_VERSION) {
       if (version > from) this.#setVersion(slot, datum, version);
-    } else if (datum.batch !== this.#batch) {
-      datum.batch = this.#batch;
+    } else if (history.batch !== this.#batch) {
+      history.batch = this.#batch;
       this.#setVersion(slot, datum, this.#above(from));
     }
-    datum.changedMs = Math.floor(this.#context.nowMs());
-    datum.remember(from, registerId, this.#context.tunables.deltaOpsMax);
-    this.#queueSweep(datum);
+    datum.remember(history, from, registerId, this.#context.tunables.deltaOpsMax);
     if (datum.version !== from) this.#context.changed(datum, from);
   }
 
@@ -370,20 +372,11 @@ export class DatumStore {
   }
 
   #setVersion(slot: SlotStore, datum: Datum, version: number): void {
-    if (datum.counted) {
+    if (datum.publishers.size > 0) {
       slot.versions.remove(datum.hash, '', datum.version, 0);
       slot.versions.add(datum.hash, '', version, 0);
     }
     datum.version = version;
-  }
-
-  /** Keeps the slot's version digest over the data that have publishers. */
-  #count(slot: SlotStore, datum: Datum): void {
-    const counts = datum.publishers.size > 0;
-    if (counts === datum.counted) return;
-    datum.counted = counts;
-    if (counts) slot.versions.add(datum.hash, '', datum.version, 0);
-    else slot.versions.remove(datum.hash, '', datum.version, 0);
   }
 
   #log(
@@ -400,14 +393,20 @@ export class DatumStore {
     slot.logged?.(slot.id);
   }
 
-  #queueSweep(datum: Datum): void {
-    if (datum.sweeping) return;
-    datum.sweeping = true;
+  /** Notes that the datum changes now. What is remembered of it is for a sweep to forget. */
+  #changed(datum: Datum): History {
+    const nowMs = Math.floor(this.#context.nowMs());
+    if (datum.history !== null) {
+      datum.history.changedMs = nowMs;
+      return datum.history;
+    }
+    datum.history = new History(nowMs);
     this.sweepQueue.push(datum);
+    return datum.history;
   }
 
   #newDatum(slot: SlotStore, dataInfoId: string): Datum | Outcome {
-    const { slotCount, tunables, metrics, nowMs } = this.#context;
+    const { slotCount, tunables, metrics } = this.#context;
     const hash = crc32c(dataInfoId);
     if ((Math.abs(hash) & (slotCount - 1)) !== slot.id) return Outcome.foreign;
     if (this.data >= tunables.dataMax) {
@@ -415,10 +414,9 @@ export class DatumStore {
       return Outcome.full;
     }
     const datum = new Datum(dataInfoId, hash, slot.id);
-    datum.changedMs = Math.floor(nowMs());
     slot.data.set(dataInfoId, datum);
     this.data++;
-    this.#queueSweep(datum);
+    this.#changed(datum);
     return datum;
   }
 

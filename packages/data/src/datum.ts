@@ -1,16 +1,10 @@
-/** Hot path. What is stored of one service: its publishers, its removals, its latest changes. Plain state, no rules. */
+/** Hot path. What is stored of one service: its publishers, and for a while its latest changes. Plain state, no rules. */
 import { NO_DATUM_VERSION } from '@sofa-registry/model';
+import { highHalf, joined, lowHalf } from './halves.ts';
+import type { History, Tombstone } from './history.ts';
 import type { Interest } from './interests.ts';
 import { RecentChanges } from './recent-changes.ts';
 import { NO_PUBLISHERS, type Publishers, StoredPublisher } from './stored-publisher.ts';
-
-/** A removal that is remembered: writes of the registerId up to (version, stamp) are refused. */
-export interface Tombstone {
-  readonly version: number;
-  readonly stamp: number;
-  /** When it was left here, monotonic ms. */
-  readonly atMs: number;
-}
 
 /** Bytes a record takes in a list beside its payload and strings: lengths and tags. */
 const ENTRY_BYTES = 8;
@@ -26,29 +20,39 @@ export class Datum {
   /** crc32c of the dataInfoId, seed of digests. */
   readonly hash: number;
   readonly slot: number;
-  version = NO_DATUM_VERSION;
-  /** Number of the batch that moved the version last. */
-  batch = 0;
   publishers: Publishers = NO_PUBLISHERS;
-  /** In the order they were left. */
-  tombstones: Map<string, Tombstone> | null = null;
-  /** Changes up to the present version; null when none are remembered. */
-  recent: RecentChanges | null = null;
+  /** What a sweep will forget; null at rest. */
+  history: History | null = null;
   /** Who is told of changes. */
   interests: Interest[] = NOBODY;
   /** Bytes of the whole list, nearly. */
   bytes = 0;
-  /** Last change, monotonic ms, whole. */
-  changedMs = 0;
-  /** True while the slot's version digest counts it: it has publishers. */
-  counted = false;
-  /** True while it waits for a sweep. */
-  sweeping = false;
+  #versionHigh = 0;
+  #versionLow = NO_DATUM_VERSION;
 
   constructor(dataInfoId: string, hash: number, slot: number) {
     this.dataInfoId = dataInfoId;
     this.hash = hash;
     this.slot = slot;
+  }
+
+  get version(): number {
+    return joined(this.#versionHigh, this.#versionLow);
+  }
+
+  set version(version: number) {
+    this.#versionHigh = highHalf(version);
+    this.#versionLow = lowHalf(version);
+  }
+
+  /** Removals that are remembered; null when there are none. */
+  get tombstones(): ReadonlyMap<string, Tombstone> | null {
+    return this.history === null ? null : this.history.tombstones;
+  }
+
+  /** Changes up to the present version; null when none are remembered. */
+  get recent(): RecentChanges | null {
+    return this.history === null ? null : this.history.recent;
   }
 
   /** Puts a record in, in place of one with its registerId. */
@@ -80,21 +84,17 @@ export class Datum {
   }
 
   /**
-   * Remembers the change that brought the datum from version `from` to its present one; forgets the oldest half above `max`. The first
-   * one is not remembered unless somebody waits for it: who has nothing gets the list.
+   * Remembers in `history` the change that brought the datum from version `from` to its present one; forgets the oldest half above `max`.
+   * The first one is not remembered unless somebody waits for it: who has nothing gets the list.
    */
-  remember(from: number, registerId: string | null, max: number): void {
-    const { recent, version } = this;
-    if (max === 0) this.recent = null;
+  remember(history: History, from: number, registerId: string | null, max: number): void {
+    const { recent } = history;
+    const { version } = this;
+    if (max === 0) history.recent = null;
     // Beyond the size of the list a delta saves nothing.
     else if (recent !== null) recent.push(version, registerId, Math.min(max, this.publishers.size + 8));
     else if (from !== version && (from > NO_DATUM_VERSION || this.interests !== NOBODY))
-      this.recent = new RecentChanges(from, version, registerId);
-  }
-
-  /** Forgets all remembered changes: deltas start from the present version. */
-  forgetRecent(): void {
-    this.recent = null;
+      history.recent = new RecentChanges(from, version, registerId);
   }
 
   /** True if `version` was a version of this datum and all changes after it are remembered. */

@@ -47,7 +47,6 @@ export class Sweeper {
       // A datum of a slot that was dropped meanwhile is nobody's.
       if (slot === null || slot.data.get(datum.dataInfoId) !== datum) continue;
       if (store.sweep(slot, datum, beganMs)) store.sweepQueue.push(datum);
-      else datum.sweeping = false;
     }
     this.#running = false;
   }
