@@ -29,7 +29,7 @@ export async function registryAnswers(): Promise<boolean> {
 
 /** Starts a registry on the default ports, in memory. @throws when it does not become healthy */
 export async function startRegistry(): Promise<ChildProcess> {
-  const cli = fileURLToPath(new URL('../../packages/server/src/cli.ts', import.meta.url));
+  const cli = fileURLToPath(new URL('../../packages/server/src/cli.js', import.meta.url));
   const args = ['--conditions=development', cli, 'start', '--memory'];
   // A group of its own: Ctrl-C must end the demo's processes before the registry they use.
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { get } from './http.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const CLI = fileURLToPath(new URL('../../../packages/server/src/cli.ts', import.meta.url));
+const CLI = fileURLToPath(new URL('../../../packages/server/src/cli.js', import.meta.url));
 const HOST = '127.0.0.1';
 const HEALTHY_LIMIT_MS = 20_000;
 const STOP_LIMIT_MS = 5_000;

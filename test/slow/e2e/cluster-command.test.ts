@@ -10,7 +10,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { eventually } from './waiting.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
-const CLI = join(ROOT, 'packages/server/src/cli.ts');
+const CLI = join(ROOT, 'packages/server/src/cli.js');
 
 interface Node {
   readonly name: string;

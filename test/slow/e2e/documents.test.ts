@@ -9,7 +9,7 @@ import { freePorts } from '../../../bench/src/harness/registry-process.ts';
 import { eventually, throughout } from './waiting.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
-const CLI = join(ROOT, 'packages/server/src/cli.ts');
+const CLI = join(ROOT, 'packages/server/src/cli.js');
 const dir = mkdtempSync(join(tmpdir(), 'sofa-docs-'));
 const running = new Set<ChildProcess>();
 

@@ -9,7 +9,7 @@ import { freePorts } from '../../../bench/src/harness/registry-process.ts';
 import { eventually } from './waiting.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
-const CLI = join(ROOT, 'packages/server/src/cli.ts');
+const CLI = join(ROOT, 'packages/server/src/cli.js');
 const dir = mkdtempSync(join(tmpdir(), 'sofa-names-'));
 const zone = join(dir, 'zone.json');
 const running: ChildProcess[] = [];

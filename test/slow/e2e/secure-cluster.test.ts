@@ -264,11 +264,11 @@ describe('a cluster of processes with mutual TLS and a token', () => {
     expect((await call(nodes[3], 'PUT /opsapi/v1/server/group/quit', auth)).status).toBe(200);
     expect((await call(nodes[3], 'PUT /opsapi/v1/server/group/join', auth)).status).toBe(200);
     const entries = async (node: Node) => JSON.parse((await call(node, 'GET /registry/v1/audit', auth)).body);
-    expect(await entries(metaNode())).toMatchObject([
+    expect((await entries(metaNode())).slice(-2)).toMatchObject([
       { outcome: 'refused', status: 401, who: { operator: '' }, what: 'PUT /registry/v1/doc' },
       { outcome: 'done', status: 200, who: { operator: 'alice' }, before: null, after: { value: '' } },
     ]);
-    expect(await entries(nodes[3])).toMatchObject([
+    expect((await entries(nodes[3])).slice(-2)).toMatchObject([
       { outcome: 'done', before: { draining: false }, after: { draining: true } },
       { outcome: 'done', before: { draining: true }, after: { draining: false } },
     ]);

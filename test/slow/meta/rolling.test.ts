@@ -67,7 +67,7 @@ describe(`rolling restart, store ${KIND}`, () => {
         const out = await shell(
           [
             'set -u',
-            `registry() { ${process.execPath} --conditions=development packages/server/src/cli.ts "$@"; }`,
+            `registry() { ${process.execPath} --conditions=development packages/server/src/cli.js "$@"; }`,
             control.shell,
             `export SOFA_REGISTRY_SERVER=127.0.0.1:${cluster.node('session-1').ports.httpPort}`,
             documentedLoop(),
