@@ -24,6 +24,7 @@ import { Gate } from '../../packages/server/src/http/gate.ts';
 import { ENDPOINTS } from '../../packages/server/src/http/routes.ts';
 import { SessionServer } from '../../packages/session/src/index.ts';
 import { MemoryStoreBackend, memoryStore } from '../../packages/store/src/index.ts';
+import { MUTATIONS } from '../slow/mutations/mutations.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
@@ -152,6 +153,11 @@ function endpoints(role: keyof typeof ENDPOINTS): string {
   return markdown(['endpoint', 'answer', ''], rows);
 }
 
+function deliberateBugs(): string {
+  const rows = MUTATIONS.map(({ name, what, breaks, caughtBy }) => [name, what, breaks, String(caughtBy)]);
+  return markdown(['deliberate bug', 'what it does', 'caught by', 'trial'], rows);
+}
+
 /** All tables. */
 export function docTables(): DocTable[] {
   return [
@@ -176,6 +182,7 @@ export function docTables(): DocTable[] {
       marker: role,
       text: endpoints(role),
     })),
+    { page: 'simulation.md', marker: 'deliberate-bugs', text: deliberateBugs() },
   ];
 }
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { SimPlan, SimRunOptions } from '@sofa-registry/testing';
+import type { FaultLevel, SimPlan, SimRunOptions } from '@sofa-registry/testing';
 import type { Mutation } from './mutations.ts';
 import type { Trial, TrialResult } from './trials.ts';
 
@@ -27,8 +27,8 @@ const { scenarioNamed } = await import('./scenarios.ts');
 
 function planOf(trial: Trial): { readonly plan: SimPlan; readonly options?: SimRunOptions } {
   if (typeof trial === 'number') return { plan: makePlan(trial, levelOf(trial)) };
-  const metaSeed = /^meta (\d+)$/.exec(trial);
-  if (metaSeed !== null) return { plan: makePlan(Number(metaSeed[1]), 'meta') };
+  const seed = /^(meta|operator) (\d+)$/.exec(trial);
+  if (seed !== null) return { plan: makePlan(Number(seed[2]), seed[1] as FaultLevel) };
   const { plan, options } = scenarioNamed(trial);
   return { plan: plan(), options };
 }

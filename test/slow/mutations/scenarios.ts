@@ -53,6 +53,16 @@ class Script {
     return this;
   }
 
+  /** Clients that only publish every service. */
+  publishers(count: number, services: number): this {
+    for (let client = 0; client < count; client++) {
+      this.steps.push({ atMs: client * 20, do: 'join', kind: [OFFICIAL, SDK][client % 2] });
+      for (let service = 0; service < services; service++)
+        this.steps.push({ atMs: client * 20 + 1, do: 'publish', client, service });
+    }
+    return this;
+  }
+
   subscribe(atMs: number, client: number, service: number, scope: Scope = 'dataCenter'): this {
     this.steps.push({ atMs, do: 'subscribe', client, service, scope });
     return this;
@@ -243,6 +253,95 @@ export const SCENARIOS: readonly Scenario[] = [
         .fault({ atMs: 16 * s, forMs: 12 * s, kind: 'cut', a: ['data-1'], b: ['*'], oneWay: false })
         .fault({ atMs: 23 * s, forMs: 0, kind: 'join', role: 'data' })
         .plan(7, { data: 5, clients: 4, activeMs: 40 * s }),
+  },
+  {
+    name: 'a data node joins a frozen table',
+    what: 'an operator freezes the slot table, then a data node joins',
+    plan: () =>
+      new Script()
+        .crowd(4, 2)
+        .fault({ atMs: 8 * s, forMs: 20 * s, kind: 'freeze' })
+        .fault({ atMs: 14 * s, forMs: 0, kind: 'join', role: 'data' })
+        .plan(11, { clients: 4, activeMs: 30 * s }),
+  },
+  {
+    name: 'the store is restored from a backup',
+    what: 'a data node dies after the backup, so nodes have a later table than the store that comes back',
+    plan: () =>
+      new Script()
+        .crowd(4, 2)
+        .fault({ atMs: 8 * s, forMs: 8 * s, kind: 'restore' })
+        .fault({ atMs: 10 * s, forMs: 30 * s, kind: 'crash', node: 'data-3', silent: false })
+        .plan(12, { clients: 4, activeMs: 30 * s }),
+  },
+  {
+    name: 'a suspended machine leads on',
+    what: "the leader's machine is suspended past its lease; when it is back it reaches no store, and no other meta lives",
+    plan: () =>
+      new Script()
+        .crowd(4, 2)
+        .fault({ atMs: 10 * s, forMs: 16 * s, kind: 'suspend', node: 'meta-1' })
+        .fault({ atMs: 25 * s, forMs: 12 * s, kind: 'storeCut', node: 'meta-1' })
+        .fault(
+          ...['meta-2', 'meta-3'].map((node): Fault => {
+            return { atMs: 25.5 * s, forMs: 5 * s, kind: 'crash', node, silent: false };
+          }),
+        )
+        .plan(13, { metas: 3, clients: 4, activeMs: 40 * s }),
+  },
+  {
+    name: 'published while its leader is away',
+    what: 'nobody publishes for long; then the session reaches no data node, somebody does, and nothing else happens any more',
+    plan: () => {
+      const script = new Script();
+      for (const atMs of [0, 10]) script.steps.push({ atMs, do: 'join', kind: OFFICIAL });
+      script.subscribe(10 * s, 0, 0);
+      script.steps.push({ atMs: 24 * s, do: 'publish', client: 1, service: 0 });
+      return script
+        .fault({ atMs: 12 * s, forMs: 20 * s, kind: 'cut', a: ['session-1'], b: DATA, oneWay: false })
+        .plan(17, { sessions: 1, services: 1, clients: 2, activeMs: 40 * s });
+    },
+  },
+  {
+    name: 'nothing happens, and nobody subscribes',
+    what: 'clients only publish, for longer than a lease',
+    plan: () =>
+      new Script()
+        .publishers(6, 4)
+        .updates(60 * s, 61 * s, 500, 6)
+        .plan(16, { services: 4, activeMs: 60 * s }),
+  },
+  {
+    name: 'the only copy is lost, and nobody subscribes',
+    what: 'clients only publish, so no list tells what is missing',
+    plan: () => {
+      const script = new Script().publishers(6, 4);
+      return script
+        .fault({ atMs: 15 * s, forMs: 20 * s, kind: 'crash', node: 'data-1', silent: false })
+        .plan(14, { services: 4, replicas: 1, activeMs: 30 * s });
+    },
+  },
+  {
+    name: 'one session remembers a clock that was ahead',
+    what: 'the clocks of the data nodes are set back; they and one session restart while the other session, cut off, has the versions of before',
+    plan: () => {
+      const script = new Script()
+        .publishers(1, 1)
+        .fault({ atMs: 0, forMs: 60 * s, kind: 'cut', a: ['client-1'], b: ['session-2'], oneWay: false })
+        .fault({ atMs: 0, forMs: 60 * s, kind: 'cut', a: ['client-2'], b: ['session-1'], oneWay: false })
+        .fault({ atMs: 10 * s, forMs: 20 * s, kind: 'cut', a: ['session-2'], b: DATA, oneWay: false });
+      script.steps.push({ atMs: 20, do: 'join', kind: OFFICIAL });
+      script.subscribe(21, 1, 0);
+      for (const node of DATA)
+        script.fault(
+          { atMs: 7 * s, forMs: 0, kind: 'clockStep', node, ms: 120 * s },
+          { atMs: 10.5 * s, forMs: 0, kind: 'clockStep', node, ms: -120 * s },
+          { atMs: 11 * s, forMs: 500, kind: 'crash', node, silent: false },
+        );
+      script.fault({ atMs: 11 * s, forMs: 500, kind: 'crash', node: 'session-1', silent: false });
+      for (const atMs of [9 * s, 20 * s]) script.steps.push({ atMs, do: 'update', client: 0, pick: 0 });
+      return script.plan(15, { services: 1, clients: 2, activeMs: 40 * s });
+    },
   },
 ];
 

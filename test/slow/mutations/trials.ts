@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { Mutation } from './mutations.ts';
 
-/** A seed, `meta <seed>` for a seed with faults of metas and their store, or the name of a scenario. */
+/** A seed, `meta <seed>` or `operator <seed>` for a seed with faults of that level, or the name of a scenario. */
 export type Trial = number | string;
 
 /** What became of a trial. */
