@@ -13,6 +13,8 @@ const QUIET_MS = 12_000;
 const QUIET_TRIES_MAX = 8;
 /** What is still on its way at convergence may arrive. */
 const QUIET_FROM_MS = 4000;
+/** A client that died without a word may be noticed just now: its publishers leave after the hold at the latest. */
+const LEAVING_MS = 11_000;
 /** Time for what is published again to be told, were it told. */
 const REPUBLISH_MS = 1000;
 
@@ -65,7 +67,12 @@ export class Settling {
       this.#run.violated('L7', `${this.#run.model.pushes - pushes} pushes while nothing happened`);
       break;
     }
-    for (const what of this.#unsettled().filter((line) => !line.includes(' is partial ')))
+    let wrong = this.#unsettled();
+    if (wrong.some((what) => whichLaw(what) === 'L2')) {
+      await this.#run.advance(LEAVING_MS);
+      wrong = this.#unsettled();
+    }
+    for (const what of wrong.filter((line) => !line.includes(' is partial ')))
       this.#run.violated(whichLaw(what), `after it had converged: ${what}`);
     if (!this.#run.done()) await this.#republish();
   }
