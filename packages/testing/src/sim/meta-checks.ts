@@ -174,11 +174,12 @@ export class MetaChecks {
       this.#world.violated('I2', `${leader.name} acts on table ${epoch}, stored is ${stored}`);
   }
 
-  /** Notes which copies are complete; call about twice a second. */
+  /** Notes which copies are complete; call about twice a second. What a node says of them while it stands still is of an earlier time. */
   sampleCopies(): void {
     const nowMs = this.#world.nowMs();
     const copies = new Map<string, Copy>();
     for (const node of this.#cluster.up('data')) {
+      if (node.host?.clock.paused === true) continue;
       for (const { slot, complete } of dataOf(node)?.inspect.slots() ?? []) {
         const key = `${node.address}/${node.incarnation}/${slot}`;
         const known = this.#copies.get(key);
