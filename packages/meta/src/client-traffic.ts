@@ -12,7 +12,7 @@ import {
   parseClientOff,
   parseServiceBlacklist,
   SERVICE_BLACKLIST_KEY,
-  TRAFFIC_NAMES_MAX,
+  DOC_NAMES_MAX,
 } from '@sofa-registry/model';
 import type { Doc } from '@sofa-registry/store';
 import type { ReadDoc } from './meta-admin.ts';
@@ -34,7 +34,7 @@ export interface ClientOffState extends ClientOff {
 
 /**
  * The calls. Those that change answer the version by which sessions can tell whether they have heard. All throw what reading and writing
- * documents throws, and RangeError for an address that is none or for more than {@link TRAFFIC_NAMES_MAX} names.
+ * documents throws, and RangeError for an address that is none or for more than {@link DOC_NAMES_MAX} names.
  */
 export class ClientTraffic {
   readonly #docs: TrafficDocs;
@@ -128,5 +128,5 @@ function parsed(value: string | null): ClientOff {
 }
 
 function bounded(count: number, what: string): void {
-  if (count > TRAFFIC_NAMES_MAX) throw new RangeError(`more than ${TRAFFIC_NAMES_MAX} ${what}`);
+  if (count > DOC_NAMES_MAX) throw new RangeError(`more than ${DOC_NAMES_MAX} ${what}`);
 }

@@ -6,9 +6,12 @@ import {
   BLACKLIST_KEY,
   CLIENT_OFF_KEY,
   COMPRESS_PUSH_KEY,
+  DOC_NAMES_MAX,
+  isNames,
   parseBlacklist,
   parseClientOff,
   parseCompressPush,
+  parseJson,
   parseServiceBlacklist,
   SERVICE_BLACKLIST_KEY,
 } from '@sofa-registry/model';
@@ -23,9 +26,6 @@ export interface DocType {
   readonly allows: (value: string) => boolean;
 }
 
-const NAMES_MAX = 10_000;
-const NAME_UNITS_MAX = 512;
-
 const flag = (doc: string, readBy: string): DocType => ({
   rule: 'true or false',
   doc,
@@ -33,26 +33,10 @@ const flag = (doc: string, readBy: string): DocType => ({
   allows: (value) => value === 'true' || value === 'false',
 });
 
-function isNames(items: unknown): boolean {
-  return (
-    Array.isArray(items) &&
-    items.length <= NAMES_MAX &&
-    items.every((item) => typeof item === 'string' && item !== '' && item.length <= NAME_UNITS_MAX)
-  );
-}
-
-function parsed(value: string): unknown {
-  try {
-    return JSON.parse(value) as unknown;
-  } catch {
-    return undefined;
-  }
-}
-
-const HOST_LIST = new RegExp(`^[\\w.:[\\]%-]+(\\s*,\\s*[\\w.:[\\]%-]+){0,${NAMES_MAX}}$`);
+const HOST_LIST = new RegExp(`^[\\w.:[\\]%-]+(\\s*,\\s*[\\w.:[\\]%-]+){0,${DOC_NAMES_MAX}}$`);
 
 function isHosts(value: string): boolean {
-  const json = parsed(value);
+  const json = parseJson(value);
   if (json !== null && typeof json === 'object')
     return isNames(Array.isArray(json) ? json : (json as { ips?: unknown }).ips);
   return value === '' || HOST_LIST.test(value);
@@ -87,7 +71,7 @@ export const DOC_TYPES: Readonly<Record<string, DocType>> = {
     rule: 'a JSON list of addresses and process ids',
     doc: 'Nodes taken out; written by drain and undrain.',
     readBy: 'meta',
-    allows: (value) => isNames(parsed(value)),
+    allows: (value) => isNames(parseJson(value)),
   },
   'operator/release-hold': {
     rule: 'groups separated by commas, or *',

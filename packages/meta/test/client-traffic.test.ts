@@ -1,10 +1,5 @@
 /** Clients and services taken out of the traffic: what each call makes of the documents (F192, F199, F224). */
-import {
-  BLACKLIST_KEY,
-  CLIENT_OFF_KEY,
-  SERVICE_BLACKLIST_KEY,
-  TRAFFIC_NAMES_MAX,
-} from '@sofa-registry/model';
+import { BLACKLIST_KEY, CLIENT_OFF_KEY, SERVICE_BLACKLIST_KEY, DOC_NAMES_MAX } from '@sofa-registry/model';
 import { beforeEach, expect, it } from 'vitest';
 import { ClientTraffic, docRefusal } from '../src/index.ts';
 
@@ -60,8 +55,8 @@ it('off, open and reduce; what changes nothing keeps the version', async () => {
 it('an address that is none, or too many of them, change nothing', async () => {
   await traffic.off(['10.0.0.1']);
   await expect(traffic.off(['10.0.0.2', 'a b'])).rejects.toThrow('invalid ip address: a b');
-  const many = Array.from({ length: TRAFFIC_NAMES_MAX }, (_, i) => `10.1.${i >> 8}.${i & 255}`);
-  await expect(traffic.off(many)).rejects.toThrow(`more than ${TRAFFIC_NAMES_MAX} clients that are off`);
+  const many = Array.from({ length: DOC_NAMES_MAX }, (_, i) => `10.1.${i >> 8}.${i & 255}`);
+  await expect(traffic.off(many)).rejects.toThrow(`more than ${DOC_NAMES_MAX} clients that are off`);
   expect(await state()).toMatchObject({ off: { '10.0.0.1': { pub: true } }, version: 1 });
   expect(await traffic.off(many.slice(1))).toBe(2);
   for (let i = 0; i < 3; i++) await traffic.reduce(many.slice(i * 500, (i + 1) * 500));

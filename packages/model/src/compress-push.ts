@@ -1,4 +1,5 @@
 /** The document by which operators switch the compression of pushes (F230): written by meta, obeyed by sessions. Pure. */
+import { isNames, isRecord, parseJson } from './doc-json.ts';
 
 /** Its key. Without it sessions do what their settings say. */
 export const COMPRESS_PUSH_KEY = 'switch/compress-push';
@@ -25,30 +26,16 @@ export const COMPRESS_PUSH_DEFAULT: CompressPush = Object.freeze({
   enabledClients: [],
 });
 
-const NAMES_MAX = 10_000;
 const SIZE_MAX = 1_000_000_000;
 
 /** The switch of a text; null when it is none. */
 export function parseCompressPush(text: string): CompressPush | null {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    return null;
-  }
-  if (json === null || typeof json !== 'object' || Array.isArray(json)) return null;
+  const json = parseJson(text);
+  if (!isRecord(json)) return null;
   const given = { ...COMPRESS_PUSH_DEFAULT, ...(json as Partial<Record<keyof CompressPush, unknown>>) };
   const { enabled, compressMinSize: size, forbidEncodes, enabledSessions, enabledClients, ...rest } = given;
   if (Object.keys(rest).length > 0 || typeof enabled !== 'boolean') return null;
   if (!Number.isInteger(size) || (size as number) < 0 || (size as number) > SIZE_MAX) return null;
   if (!isNames(forbidEncodes) || !isNames(enabledSessions) || !isNames(enabledClients)) return null;
   return { enabled, compressMinSize: size as number, forbidEncodes, enabledSessions, enabledClients };
-}
-
-function isNames(items: unknown): items is string[] {
-  return (
-    Array.isArray(items) &&
-    items.length <= NAMES_MAX &&
-    items.every((item) => typeof item === 'string' && item !== '' && item.length <= 512)
-  );
 }

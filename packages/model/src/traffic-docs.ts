@@ -2,6 +2,7 @@
  * The documents by which operators take clients and services out of the traffic (F192, F199, F220, F223, F224): written by meta, obeyed by
  * sessions. Pure.
  */
+import { DOC_NAMES_MAX, isNames, isRecord, parseJson } from './doc-json.ts';
 
 /** Clients whose publications, or subscriptions, are off: {@link ClientOff}. */
 export const CLIENT_OFF_KEY = 'operator/client-off';
@@ -10,10 +11,6 @@ export const BLACKLIST_KEY = 'operator/blacklist';
 /** Services nobody may publish: a JSON list of dataInfoIds. */
 export const SERVICE_BLACKLIST_KEY = 'operator/datainfoid-blacklist';
 
-/** Names in one list of these documents. */
-export const TRAFFIC_NAMES_MAX = 10_000;
-/** Longest name, UTF-16 units. */
-const NAME_UNITS_MAX = 512;
 /** A client address: an IPv4 or IPv6 address, or a host name. */
 const HOST = /^[\w.:%-]{1,256}$/;
 
@@ -58,13 +55,13 @@ export function isClientHost(host: string): boolean {
 
 /** `{"off": {"10.0.0.7": {"pub": true}}, "reduced": []}`. Null when the text is not that. */
 export function parseClientOff(text: string): ClientOff | null {
-  const json = parseObject(text);
-  if (json === null || Object.keys(json).some((key) => key !== 'off' && key !== 'reduced')) return null;
+  const json = parseJson(text);
+  if (!isRecord(json) || Object.keys(json).some((key) => key !== 'off' && key !== 'reduced')) return null;
   const { off: marks = {}, reduced = [] } = json;
   if (!isRecord(marks) || !isNames(reduced)) return null;
   const off = new Map<string, OffMark>();
   for (const [host, mark] of Object.entries(marks)) {
-    if (!isClientHost(host) || !isRecord(mark) || off.size >= TRAFFIC_NAMES_MAX) return null;
+    if (!isClientHost(host) || !isRecord(mark) || off.size >= DOC_NAMES_MAX) return null;
     const { pub, sub, ...rest } = mark;
     if (typeof pub !== 'boolean' || (sub !== undefined && typeof sub !== 'boolean')) return null;
     if (Object.keys(rest).length > 0) return null;
@@ -80,8 +77,8 @@ export function formatClientOff({ off, reduced }: ClientOff): string {
 
 /** `{"FORBIDDEN_PUB": {"IP_FULL": ["10.0.0.7"]}}`: kind of use, kind of match, what matches. Null when the text is not that. */
 export function parseBlacklist(text: string): Blacklist | null {
-  const json = parseObject(text);
-  if (json === null) return null;
+  const json = parseJson(text);
+  if (!isRecord(json)) return null;
   const { FORBIDDEN_PUB, FORBIDDEN_SUB_BY_PREFIX, ...rest } = json;
   if (Object.keys(rest).length > 0) return null;
   const publish = parseMatch(FORBIDDEN_PUB);
@@ -91,12 +88,8 @@ export function parseBlacklist(text: string): Blacklist | null {
 
 /** `["dataInfoId", ...]`. Null when the text is not that. */
 export function parseServiceBlacklist(text: string): readonly string[] | null {
-  try {
-    const names: unknown = JSON.parse(text);
-    return isNames(names) ? names : null;
-  } catch {
-    return null;
-  }
+  const names = parseJson(text);
+  return isNames(names) ? names : null;
 }
 
 function parseMatch(json: unknown): TrafficMatch | null {
@@ -105,25 +98,4 @@ function parseMatch(json: unknown): TrafficMatch | null {
   const { IP_FULL = [], DATA_ID_PREFIX = [], ...rest } = json;
   if (Object.keys(rest).length > 0 || !isNames(IP_FULL) || !isNames(DATA_ID_PREFIX)) return null;
   return { hosts: new Set(IP_FULL), prefixes: DATA_ID_PREFIX };
-}
-
-function parseObject(text: string): Record<string, unknown> | null {
-  try {
-    const json: unknown = JSON.parse(text);
-    return isRecord(json) ? json : null;
-  } catch {
-    return null;
-  }
-}
-
-function isRecord(json: unknown): json is Record<string, unknown> {
-  return json !== null && typeof json === 'object' && !Array.isArray(json);
-}
-
-function isNames(items: unknown): items is string[] {
-  return (
-    Array.isArray(items) &&
-    items.length <= TRAFFIC_NAMES_MAX &&
-    items.every((item) => typeof item === 'string' && item !== '' && item.length <= NAME_UNITS_MAX)
-  );
 }
