@@ -44,6 +44,16 @@ export function generic(data: unknown, success = true, message: string | null = 
   return json({ success, message, data });
 }
 
+/** The answer of a change, or that of one that breaks a limit (RangeError): success false, with the rule. */
+export async function withinLimits(change: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await change();
+  } catch (error) {
+    if (error instanceof RangeError) return result(false, error.message);
+    throw error;
+  }
+}
+
 /** JSON text of a value in which integers may be bigint. */
 export function stringify(value: unknown): string {
   return JSON.stringify(value, (_key, item: unknown) => (typeof item === 'bigint' ? rawNumber(item) : item));

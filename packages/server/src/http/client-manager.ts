@@ -5,7 +5,7 @@
 import Type, { type Static } from 'typebox';
 import type { ClientOffState, ClientTraffic } from '@sofa-registry/meta';
 import { ServerError } from '../errors.ts';
-import { type Answer, generic, result } from './answer.ts';
+import { type Answer, generic, result, withinLimits } from './answer.ts';
 import type { RoleContext } from './common-endpoints.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 
@@ -88,12 +88,7 @@ async function changed(
 ): Promise<Answer> {
   const ips = ipsOf(form);
   if (ips.length === 0) return empty;
-  try {
-    return done(await change(trafficOf(context), ips, form));
-  } catch (error) {
-    if (error instanceof RangeError) return result(false, error.message);
-    throw error;
-  }
+  return withinLimits(async () => done(await change(trafficOf(context), ips, form)));
 }
 
 /** `{version, clientOffAddress, reduces}` as the reference shows it: what nobody said of subscriptions is true there. */

@@ -1,15 +1,13 @@
 /** Who may not publish or subscribe, and services nobody may publish (F223, F224). */
 import Type, { type Static } from 'typebox';
-import { docRefusal } from '@sofa-registry/meta';
 import { BLACKLIST_KEY, parseDataInfoId, toDataInfoId } from '@sofa-registry/model';
-import { ServerError } from '../../errors.ts';
-import { generic, result } from '../answer.ts';
+import { generic, result, withinLimits } from '../answer.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import type { MetaContext } from './context.ts';
+import { checkDoc } from './doc-rule.ts';
 
 async function setBlacklist(context: MetaContext, value: string) {
-  const refusal = docRefusal(BLACKLIST_KEY, value);
-  if (refusal !== '') throw new ServerError('SR_HTTP_INPUT', refusal);
+  checkDoc(BLACKLIST_KEY, value);
   await context.role.tier.admin.putDoc(BLACKLIST_KEY, value);
   return result(true);
 }
@@ -25,13 +23,10 @@ async function banService(context: MetaContext, form: Static<typeof serviceForm>
   const dataInfoId = toDataInfoId(dataId, instanceId, group);
   if (parseDataInfoId(dataInfoId) === null)
     return result(false, `${banned ? 'Save' : 'Delete'} dataid black list exception`);
-  try {
+  return withinLimits(async () => {
     await context.role.tier.admin.traffic.banService(dataInfoId, banned);
-  } catch (error) {
-    if (error instanceof RangeError) return result(false, error.message);
-    throw error;
-  }
-  return result(true);
+    return result(true);
+  });
 }
 
 const bannedServices = ({ role }: MetaContext): Promise<unknown> => role.tier.admin.traffic.bannedServices();

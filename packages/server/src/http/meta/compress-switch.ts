@@ -1,11 +1,10 @@
 /** Switches the compression of pushes (F230). Compression between data nodes and sessions has no switch: there is none. */
 import Type from 'typebox';
-import { docRefusal } from '@sofa-registry/meta';
 import { COMPRESS_PUSH_DEFAULT, COMPRESS_PUSH_KEY, parseCompressPush } from '@sofa-registry/model';
-import { ServerError } from '../../errors.ts';
 import { json, result } from '../answer.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import type { MetaContext } from './context.ts';
+import { checkDoc } from './doc-rule.ts';
 
 async function stored({ role }: MetaContext) {
   const doc = await role.tier.admin.getDoc(COMPRESS_PUSH_KEY);
@@ -14,8 +13,7 @@ async function stored({ role }: MetaContext) {
 
 async function set(context: MetaContext, given: object) {
   const text = JSON.stringify(given);
-  const refusal = docRefusal(COMPRESS_PUSH_KEY, text);
-  if (refusal !== '') throw new ServerError('SR_HTTP_INPUT', refusal);
+  checkDoc(COMPRESS_PUSH_KEY, text);
   await context.role.tier.admin.putDoc(COMPRESS_PUSH_KEY, JSON.stringify(parseCompressPush(text)));
   return result(true);
 }

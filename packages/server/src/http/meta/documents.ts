@@ -10,11 +10,11 @@ import {
   DATA_INFO_ID_SEPARATOR,
   SERVICE_BLACKLIST_KEY,
 } from '@sofa-registry/model';
-import { docRefusal } from '@sofa-registry/meta';
 import { ServerError } from '../../errors.ts';
 import { empty, generic, json, result } from '../answer.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import type { MetaContext } from './context.ts';
+import { checkDoc } from './doc-rule.ts';
 import { OPERATING_DATA_ID, operatingData } from './operating-data.ts';
 
 /** Document that stops pushing: 'true' or 'false'. */
@@ -107,8 +107,7 @@ async function putData(context: MetaContext, body: DataBody) {
   const stored = await read(context, id);
   if (version <= 0 || (stored !== null && version <= stored.version)) return result(false);
   const value = BARE_KEYS.has(id) ? body.data : JSON.stringify({ version, data: body.data });
-  const refusal = docRefusal(keyOf(id), value);
-  if (refusal !== '') throw new ServerError('SR_HTTP_INPUT', refusal);
+  checkDoc(keyOf(id), value);
   await context.role.tier.admin.putDoc(keyOf(id), value, stored?.docVersion ?? 0);
   return result(true);
 }
@@ -232,8 +231,7 @@ export const DOCUMENTS: readonly Endpoint<MetaContext>[] = [
     doc: 'Writes the body; `expect` is the version it must be at, 0 for none; 409 when it is not.',
     handle: async (context, { query, body }) => {
       checkKey(query.key);
-      const refusal = docRefusal(query.key, body as string);
-      if (refusal !== '') throw new ServerError('SR_HTTP_INPUT', refusal);
+      checkDoc(query.key, body as string);
       const expect = query.expect === undefined ? undefined : Number(query.expect);
       return json(await context.role.tier.admin.putDoc(query.key, body as string, expect));
     },

@@ -2,6 +2,7 @@
  * `registry.node.server.operating.data` of the reference (meta-and-admin.md 3.5): the nodes that were taken out, by an operator
  * or by themselves. Written by quit, join, drain and undrain alone.
  */
+import { DRAINING_DOC } from '@sofa-registry/meta';
 import { DATA_INFO_ID_SEPARATOR, type NodeRole } from '@sofa-registry/model';
 import { NodeNames } from '../shapes/nodes.ts';
 import type { MetaContext } from './context.ts';
@@ -10,8 +11,6 @@ import type { MetaContext } from './context.ts';
 export const OPERATING_DATA_ID = ['registry.node.server.operating.data', '9600', 'CONFIG'].join(
   DATA_INFO_ID_SEPARATOR,
 );
-/** The document of those an operator took out. */
-const DRAINING_KEY = 'operator/draining';
 
 interface Operation {
   readonly nodeType: string;
@@ -31,7 +30,7 @@ function operations({ role }: MetaContext, kind: NodeRole): Operation[] {
 
 /** The value and its version; null when nothing was ever taken out. */
 export async function operatingData(context: MetaContext): Promise<{ version: number; data: string } | null> {
-  const doc = await context.role.tier.admin.getDoc(DRAINING_KEY);
+  const doc = await context.role.tier.admin.getDoc(DRAINING_DOC);
   const metas = operations(context, 'meta');
   const datas = operations(context, 'data');
   const sessions: Record<string, Operation[]> = Object.create(null) as Record<string, Operation[]>;

@@ -103,11 +103,18 @@ async function changeZone(
   return failed.length === 0 ? result(true, '') : result(false, `not done by ${failed.join(', ')}`);
 }
 
+function statesOfZone(
+  context: SessionContext,
+  input: Input<unknown, unknown>,
+): Promise<Map<string, OffState | null>> {
+  return askZone(context, input, () => stateOf(context), { method: 'GET', path: OFF_PATH });
+}
+
 async function checkVersion(context: SessionContext, input: Input<{ version?: string }, unknown>) {
   const version = Number(input.query.version ?? NaN);
   if (!Number.isSafeInteger(version)) return result(false, 'check version fail.');
   for (let tries = 1; ; tries++) {
-    const known = await askZone(context, input, () => stateOf(context), { method: 'GET', path: OFF_PATH });
+    const known = await statesOfZone(context, input);
     const behind = [...known].filter(([, state]) => (state?.version ?? -1) < version).map(([node]) => node);
     if (behind.length === 0) return result(true, '');
     if (tries === CHECK_TRIES) return result(false, `not loaded by ${oneLine(behind.join(', '))}`);
@@ -116,7 +123,7 @@ async function checkVersion(context: SessionContext, input: Input<{ version?: st
 }
 
 async function zoneState(context: SessionContext, input: Input<unknown, unknown>) {
-  const known = await askZone(context, input, () => stateOf(context), { method: 'GET', path: OFF_PATH });
+  const known = await statesOfZone(context, input);
   const names = new NodeNames(known.keys());
   return generic(
     Object.fromEntries(
