@@ -10,7 +10,7 @@ import { NO_PUBLISHERS, type Publishers, StoredPublisher } from './stored-publis
 const ENTRY_BYTES = 8;
 
 /** Bytes of a record in a list, nearly. */
-export function entryBytes(record: StoredPublisher): number {
+export function entryBytes(record: Pick<StoredPublisher, 'bytes' | 'registerId' | 'zone'>): number {
   return record.bytes + record.registerId.length + record.zone.length + ENTRY_BYTES;
 }
 

@@ -22,7 +22,7 @@ import type { HeldSlot } from './held-slot.ts';
 import { type Interest, type InterestHolder, versionMoved } from './interests.ts';
 import type { Link } from './link.ts';
 import type { NodeState } from './node-state.ts';
-import { Temporaries } from './temporaries.ts';
+import { NOTHING_SHOWN, Temporaries } from './temporaries.ts';
 
 /** How often slow links are looked at beside their drain events, in ms. */
 const SLOW_LINK_MS = 100;
@@ -38,8 +38,6 @@ const EncodedChanged = message<readonly Buffer[]>(
   }),
 );
 
-const NOTHING: ReadonlyMap<Datum, OnceShown> = new Map();
-
 /** Sends change notices. */
 export class Notifier {
   readonly #temporaries: Temporaries;
@@ -50,7 +48,7 @@ export class Notifier {
   #slowTimer: Timer | null = null;
   readonly #writer = new BinaryWriter();
   /** What this flush shows once. A link that is slow now does not get it. */
-  #once: ReadonlyMap<Datum, OnceShown> = NOTHING;
+  #once: ReadonlyMap<Datum, OnceShown> = NOTHING_SHOWN;
   /** The update encoded last: all links of a datum usually need the same one. */
   #memoDatum: Datum | null = null;
   #memoFrom = 0;
@@ -159,7 +157,7 @@ export class Notifier {
       this.#send(due[i]);
     }
     this.#memoDatum = null;
-    this.#once = NOTHING;
+    this.#once = NOTHING_SHOWN;
   };
 
   #send(link: Link): void {

@@ -5,13 +5,13 @@
  */
 import type { PublisherRecord } from '@sofa-registry/model';
 import { keepPacked, type ListEntry, type OnceShown } from '@sofa-registry/wire';
-import type { Datum } from './datum.ts';
+import { type Datum, entryBytes } from './datum.ts';
 import { Outcome } from './datum-store.ts';
 import type { HeldSlot } from './held-slot.ts';
 import type { NodeState } from './node-state.ts';
 
-/** Bytes an entry takes beside its payload and its strings. */
-const ENTRY_BYTES = 8;
+/** Nothing is shown once. */
+export const NOTHING_SHOWN: ReadonlyMap<Datum, OnceShown> = new Map();
 
 interface Waiting {
   readonly slot: HeldSlot;
@@ -37,7 +37,7 @@ export class Temporaries {
     const datum = store.shell(slot.store, dataInfoId);
     if (typeof datum === 'number') return datum;
     const waiting = this.#waiting.get(datum) ?? { slot, entries: new Map<string, ListEntry>(), bytes: 0 };
-    const bytes = waiting.bytes + payload.length + registerId.length + zone.length + ENTRY_BYTES;
+    const bytes = waiting.bytes + entryBytes({ bytes: payload.length, registerId, zone });
     if (bytes > tunables.noticeDeltaBytesMax) {
       metrics.limit('temporary_bytes').value++;
       return Outcome.full;
@@ -50,7 +50,7 @@ export class Temporaries {
 
   /** What is to be shown at the end of this turn; the versions have risen. */
   settle(): ReadonlyMap<Datum, OnceShown> {
-    if (this.#waiting.size === 0) return NOTHING;
+    if (this.#waiting.size === 0) return NOTHING_SHOWN;
     const { store, metrics } = this.#state;
     const shown = new Map<Datum, OnceShown>();
     for (const [datum, { slot, entries }] of this.#waiting) {
@@ -62,5 +62,3 @@ export class Temporaries {
     return shown;
   }
 }
-
-const NOTHING: ReadonlyMap<Datum, OnceShown> = new Map();

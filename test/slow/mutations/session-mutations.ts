@@ -106,9 +106,8 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
     name: 'off-client-stays-registered',
     what: 'a client that is off is taken out of the lists, but the session still holds it: the comparison brings it back',
     file: 'session/src/registry/session-registry.ts',
-    find: `store.removePublisher(publisher);
-    metrics.withheld.publish.value++;`,
-    replace: '',
+    find: 'if (this.#leaves(publisher)) this.#parts.metrics.withheld.publish.value++;',
+    replace: 'if (this.#parts.store.holds(publisher)) this.#parts.forwarder.clientOff(publisher);',
     breaks: 'I12',
     caughtBy: 'a client is off while everything restarts',
   },

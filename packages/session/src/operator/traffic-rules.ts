@@ -61,10 +61,11 @@ export class TrafficRules {
       this.#read(key, doc?.value ?? '');
       changed = true;
     }
+    if (!changed) return false;
     const { publish, subscribe } = this.#blacklist;
     const lists = [publish, subscribe].some(({ hosts, prefixes }) => hosts.size > 0 || prefixes.length > 0);
     this.#active = lists || this.#off.off.size > 0 || this.#banned.size > 0;
-    return changed;
+    return true;
   }
 
   /** False if the client may not do this with the service: what it registers is acknowledged and has no effect. */

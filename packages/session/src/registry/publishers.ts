@@ -34,10 +34,10 @@ export class Publishers implements RegistrationKind<SessionPublisher, PublisherR
   readonly event: string = EVENT_REGISTER;
   readonly use = 'publish';
   readonly versionNeeded = false;
-  readonly #parts: PublisherParts;
+  protected readonly parts: PublisherParts;
 
   constructor(parts: PublisherParts) {
-    this.#parts = parts;
+    this.parts = parts;
   }
 
   held(service: ServiceEntry, registerId: string): SessionPublisher | undefined {
@@ -49,7 +49,7 @@ export class Publishers implements RegistrationKind<SessionPublisher, PublisherR
   }
 
   answerUnstored(message: PublisherRegister): Verdict | undefined {
-    const { metrics, settings } = this.#parts;
+    const { metrics, settings } = this.parts;
     const blocked = message.attributes?.get(BLOCKED_ATTRIBUTE);
     if (blocked !== undefined && blocked.trim() !== '') {
       metrics.blocked.value++;
@@ -70,22 +70,9 @@ export class Publishers implements RegistrationKind<SessionPublisher, PublisherR
     stamp: number,
     held: SessionPublisher | undefined,
   ): void {
-    const { metrics, store, forwarder } = this.#parts;
+    const { metrics, store, forwarder } = this.parts;
     if (held !== undefined && held.connection === null) metrics.heldReturned.value++;
-    const publisher: SessionPublisher = {
-      registerId: message.registId as string,
-      version,
-      stamp,
-      zone: orDefault(message.zone, DEFAULT_ZONE),
-      appName: message.appName ?? '',
-      clientAddress: connection.address,
-      clientTimestamp: Number(message.timestamp),
-      attributes: attributesOf(message),
-      payload: message.dataBoxes,
-      service,
-      connection,
-      hidden: false,
-    };
+    const publisher = publisherOf(connection, message, service, version, stamp);
     store.putPublisher(publisher);
     forwarder.publish(publisher);
   }
@@ -98,8 +85,32 @@ export class Publishers implements RegistrationKind<SessionPublisher, PublisherR
     stamp: number,
     held: SessionPublisher | undefined,
   ): void {
-    const { store, forwarder } = this.#parts;
+    const { store, forwarder } = this.parts;
     forwarder.unpublish(service, registerId, version, stamp);
     if (held !== undefined) store.removePublisher(held);
   }
+}
+
+/** What a message registers. */
+export function publisherOf(
+  connection: ClientConnection,
+  message: PublisherRegister,
+  service: ServiceEntry,
+  version: number,
+  stamp: number,
+): SessionPublisher {
+  return {
+    registerId: message.registId as string,
+    version,
+    stamp,
+    zone: orDefault(message.zone, DEFAULT_ZONE),
+    appName: message.appName ?? '',
+    clientAddress: connection.address,
+    clientTimestamp: Number(message.timestamp),
+    attributes: attributesOf(message),
+    payload: message.dataBoxes,
+    service,
+    connection,
+    hidden: false,
+  };
 }

@@ -72,21 +72,14 @@ export class SessionRegistry {
 
   /** Removes a publisher whose connection closed, unless it was registered again meanwhile. */
   clientOff(publisher: SessionPublisher): boolean {
-    const { store, forwarder, metrics } = this.#parts;
-    if (!store.holds(publisher)) return false;
-    forwarder.clientOff(publisher);
-    store.removePublisher(publisher);
-    metrics.clientOff.value++;
-    return true;
+    const left = this.#leaves(publisher);
+    if (left) this.#parts.metrics.clientOff.value++;
+    return left;
   }
 
   /** An operator takes a publisher out of the lists, unless it was registered again meanwhile. */
   withdraw(publisher: SessionPublisher): void {
-    const { store, forwarder, metrics } = this.#parts;
-    if (!store.holds(publisher)) return;
-    forwarder.clientOff(publisher);
-    store.removePublisher(publisher);
-    metrics.withheld.publish.value++;
+    if (this.#leaves(publisher)) this.#parts.metrics.withheld.publish.value++;
   }
 
   /** An operator drops a subscriber: its client keeps the list it has. */
@@ -94,6 +87,14 @@ export class SessionRegistry {
     const { registerId, version, stamp, target } = subscriber;
     this.#subscribers.remove(target.service, registerId, version, stamp, subscriber);
     this.#parts.metrics.withheld.subscribe.value++;
+  }
+
+  #leaves(publisher: SessionPublisher): boolean {
+    const { store, forwarder } = this.#parts;
+    if (!store.holds(publisher)) return false;
+    forwarder.clientOff(publisher);
+    store.removePublisher(publisher);
+    return true;
   }
 
   #take<H extends Held, M extends BaseRegister>(

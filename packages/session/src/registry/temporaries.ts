@@ -2,22 +2,14 @@
  * Temporary publications (F027): an event type of its own in a publisher's message. Nothing of them is kept, here or on the data leader,
  * which shows them once to whoever follows the service; they are not bound to the connection they came by.
  */
-import { DEFAULT_ZONE } from '@sofa-registry/model';
 import type { PublisherRegister } from '@sofa-registry/wire';
 import type { ClientConnection } from '../client-connection.ts';
-import { type PublisherParts, Publishers } from './publishers.ts';
-import { attributesOf, orDefault } from './registration-kind.ts';
+import { publisherOf, Publishers } from './publishers.ts';
 import type { ServiceEntry } from './service-entry.ts';
 
 /** The temporary publications that come to one session: publishers until they are stored. */
 export class Temporaries extends Publishers {
   override readonly event: string = 'TEMPORARY';
-  readonly #parts: PublisherParts;
-
-  constructor(parts: PublisherParts) {
-    super(parts);
-    this.#parts = parts;
-  }
 
   /** None is. */
   override held(): undefined {
@@ -31,19 +23,9 @@ export class Temporaries extends Publishers {
     version: number,
     stamp: number,
   ): void {
-    const { metrics, store, forwarder } = this.#parts;
+    const { metrics, store, forwarder } = this.parts;
     metrics.temporaries.value++;
-    forwarder.temporary(service, {
-      registerId: message.registId as string,
-      version,
-      stamp,
-      zone: orDefault(message.zone, DEFAULT_ZONE),
-      appName: message.appName ?? '',
-      clientAddress: connection.address,
-      clientTimestamp: Number(message.timestamp),
-      attributes: attributesOf(message),
-      payload: message.dataBoxes,
-    });
+    forwarder.temporary(service, publisherOf(connection, message, service, version, stamp));
     store.release(service);
   }
 
