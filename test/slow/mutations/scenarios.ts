@@ -36,18 +36,19 @@ class Script {
   readonly steps: ClientStep[] = [];
   readonly faults: Fault[] = [];
 
-  /** Clients that publish and subscribe every service. */
+  /** Clients that publish every service, and subscribe them. */
   crowd(
     count: number,
     services: number,
     kind: (client: number) => number = (i) => [OFFICIAL, SDK][i % 2],
+    subscribe = true,
   ): this {
     for (let client = 0; client < count; client++) {
       const atMs = client * 20;
       this.steps.push({ atMs, do: 'join', kind: kind(client) });
       for (let service = 0; service < services; service++) {
         this.steps.push({ atMs: atMs + 1, do: 'publish', client, service });
-        this.subscribe(atMs + 1, client, service);
+        if (subscribe) this.subscribe(atMs + 1, client, service);
       }
     }
     return this;
@@ -55,12 +56,7 @@ class Script {
 
   /** Clients that only publish every service. */
   publishers(count: number, services: number): this {
-    for (let client = 0; client < count; client++) {
-      this.steps.push({ atMs: client * 20, do: 'join', kind: [OFFICIAL, SDK][client % 2] });
-      for (let service = 0; service < services; service++)
-        this.steps.push({ atMs: client * 20 + 1, do: 'publish', client, service });
-    }
-    return this;
+    return this.crowd(count, services, undefined, false);
   }
 
   subscribe(atMs: number, client: number, service: number, scope: Scope = 'dataCenter'): this {

@@ -13,6 +13,8 @@ export interface FaultProxyOptions {
   readonly listen?: Partial<HostPort>;
   /** Where it connects to for every connection it takes. */
   readonly target: HostPort;
+  /** Local address it connects from, which the target sees as the client's; default what the system chooses. */
+  readonly from?: string;
   /** Open connections; more are reset at once. Default 1024. */
   readonly linksMax?: number;
 }
@@ -28,7 +30,7 @@ export class FaultProxy implements AsyncDisposable {
   readonly #faults: ProxyFault[] = [];
 
   /** @internal use {@link startFaultProxy} */
-  constructor(server: Server, address: HostPort, { target, linksMax = LINKS_MAX }: FaultProxyOptions) {
+  constructor(server: Server, address: HostPort, { target, from, linksMax = LINKS_MAX }: FaultProxyOptions) {
     this.#server = server;
     this.address = address;
     server.on('connection', (socket) => {
@@ -36,7 +38,7 @@ export class FaultProxy implements AsyncDisposable {
         socket.resetAndDestroy();
         return;
       }
-      const link = new ProxyLink(socket, target, (gone) => this.#links.delete(gone));
+      const link = new ProxyLink(socket, target, from, (gone) => this.#links.delete(gone));
       const faults = this.#faults.filter(({ where }) => where === undefined || where(link));
       this.#links.set(link, faults);
       link.apply(faults);

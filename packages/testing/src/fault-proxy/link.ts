@@ -14,10 +14,15 @@ export class ProxyLink {
   readonly #toClient: Pipe;
 
   /** @internal */
-  constructor(clientSocket: Socket, target: HostPort, closed: (link: ProxyLink) => void) {
+  constructor(
+    clientSocket: Socket,
+    target: HostPort,
+    from: string | undefined,
+    closed: (link: ProxyLink) => void,
+  ) {
     this.client = { host: clientSocket.remoteAddress ?? '', port: clientSocket.remotePort ?? 0 };
     this.#clientSocket = clientSocket;
-    this.#targetSocket = connect({ ...target, noDelay: true, allowHalfOpen: true });
+    this.#targetSocket = connect({ ...target, localAddress: from, noDelay: true, allowHalfOpen: true });
     this.#toTarget = new Pipe(clientSocket, this.#targetSocket);
     this.#toClient = new Pipe(this.#targetSocket, clientSocket);
     const left = (): void => {

@@ -2,7 +2,7 @@
 import type { Random } from '@sofa-registry/runtime';
 import type { Fault } from './faults.ts';
 import type { ModelClient } from './model-client.ts';
-import { metaOf, type SimCluster, type SimNode } from './sim-cluster.ts';
+import { leads, metaOf, type SimCluster, type SimNode } from './sim-cluster.ts';
 import type { SimWorld } from './sim-host.ts';
 import type { TakenOff } from './taken-off.ts';
 
@@ -77,9 +77,7 @@ export class ClientOffs {
 
   /** Asks the meta that leads. False if nobody knows whether it was done. */
   async #try(hosts: readonly string[], what: 'off' | 'open'): Promise<boolean> {
-    const meta = this.#cluster
-      .up('meta')
-      .find((node) => metaOf(node)?.inspect.leader().isLeader === true && node.host?.clock.paused !== true);
+    const meta = this.#cluster.up('meta').find((node) => leads(node) && node.host?.clock.paused !== true);
     if (meta === undefined) return false;
     const call = metaOf(meta)?.admin.traffic[what](hosts);
     return Promise.race([

@@ -6,7 +6,7 @@ import { Misfit } from './misfit.ts';
 import type { ModelClient } from './model-client.ts';
 import { NetworkFaults } from './network-faults.ts';
 import { Operator } from './operator.ts';
-import { metaOf, type SimCluster, type SimNode } from './sim-cluster.ts';
+import { leads, type SimCluster, type SimNode } from './sim-cluster.ts';
 import { simDelay } from './sim-clock.ts';
 import type { SimWorld } from './sim-host.ts';
 import { StoreFaults } from './store-faults.ts';
@@ -181,7 +181,7 @@ export class FaultDriver {
   #node(name: string): SimNode {
     if (name !== META_LEADER) return this.#cluster.node(name);
     const metas = this.#cluster.of('meta');
-    return metas.find((meta) => metaOf(meta)?.inspect.leader().isLeader === true) ?? metas[0];
+    return metas.find(leads) ?? metas[0];
   }
 
   #down(names: readonly string[], silent: boolean): () => void {

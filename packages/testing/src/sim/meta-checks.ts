@@ -6,7 +6,7 @@ import { META_DEFAULTS, type MetaTunables } from '@sofa-registry/meta';
 import { epochTerm, type Slot, type SlotTable } from '@sofa-registry/model';
 import type { ChecksWorld } from './cluster-checks.ts';
 import { EvictionChecks } from './eviction-checks.ts';
-import { dataOf, metaOf, type SimCluster, type SimNode } from './sim-cluster.ts';
+import { dataOf, leads, metaOf, type SimCluster, type SimNode } from './sim-cluster.ts';
 import {
   lockHolder,
   storedTable,
@@ -105,9 +105,7 @@ export class MetaChecks {
 
   #oneLeader(): SimNode | null {
     this.#world.count('I17');
-    const leaders = this.#cluster
-      .up('meta')
-      .filter((node) => this.#mayLead(node) && metaOf(node)?.inspect.leader().isLeader);
+    const leaders = this.#cluster.up('meta').filter((node) => this.#mayLead(node) && leads(node));
     if (leaders.length > 1)
       this.#world.violated('I17', `${leaders.map((node) => node.name).join(' and ')} both lead`);
     if (leaders.length !== 1) return null;

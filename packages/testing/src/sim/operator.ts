@@ -5,7 +5,7 @@
  */
 import type { MetaServer } from '@sofa-registry/meta';
 import type { Fault } from './faults.ts';
-import { metaOf, type SimCluster, type SimNode } from './sim-cluster.ts';
+import { leads, metaOf, type SimCluster, type SimNode } from './sim-cluster.ts';
 import { simDelay } from './sim-clock.ts';
 import type { SimWorld } from './sim-host.ts';
 
@@ -150,9 +150,7 @@ export class Operator {
         end();
         return;
       }
-      const leader = this.#cluster
-        .up('meta')
-        .find((meta) => metaOf(meta)?.inspect.leader().isLeader === true);
+      const leader = this.#cluster.up('meta').find(leads);
       const server = leader === undefined ? null : metaOf(leader);
       if (server === null) {
         this.#later(RETRY_MS, ask);

@@ -6,7 +6,7 @@ import { type Random, seededRandom } from '@sofa-registry/runtime';
 import { isStoreError, MemoryStoreBackend } from '@sofa-registry/store';
 import type { SimHost, SimWorld } from './sim-host.ts';
 import { SimHost as Host } from './sim-host.ts';
-import type { StoreWay } from './sim-store.ts';
+import { openWay, type StoreWay } from './sim-store.ts';
 import {
   makeServer,
   simAddress,
@@ -206,7 +206,7 @@ export class SimCluster {
       state: 'down',
       host: null,
       tier: null,
-      store: { cut: false, lateMs: 0, answersLateMs: 0 },
+      store: openWay(),
       wallOffsetMs: 0,
       again: false,
       left: 0,
@@ -242,6 +242,11 @@ export function dataOf(node: SimNode): Extract<SimServer, { role: 'data' }>['ser
 /** The session server of a node, or null. */
 export function sessionOf(node: SimNode): Extract<SimServer, { role: 'session' }>['server'] | null {
   return node.tier?.role === 'session' ? node.tier.server : null;
+}
+
+/** True for a meta that says that it leads. */
+export function leads(node: SimNode): boolean {
+  return metaOf(node)?.inspect.leader().isLeader === true;
 }
 
 /** The meta server of a node, or null. */

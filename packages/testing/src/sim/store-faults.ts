@@ -2,7 +2,7 @@
 import type { Fault } from './faults.ts';
 import type { SimCluster, SimNode } from './sim-cluster.ts';
 import type { SimWorld } from './sim-host.ts';
-import type { StoreWay } from './sim-store.ts';
+import { openWay, type StoreWay } from './sim-store.ts';
 
 /** A store that takes so long still answers within the deadline of its calls, ms. */
 const STORE_SLOW_MS = 1500;
@@ -54,8 +54,7 @@ export class StoreFaults {
     const { backend } = this.#cluster;
     backend.setAvailable(true);
     backend.setDelayMs(0);
-    for (const meta of this.#cluster.of('meta'))
-      Object.assign(meta.store, { cut: false, lateMs: 0, answersLateMs: 0 } satisfies StoreWay);
+    for (const meta of this.#cluster.of('meta')) Object.assign(meta.store, openWay());
     this.#held?.();
     const nowMs = this.#world.clock.monoMs();
     if (this.soundMs === Infinity) this.soundMs = nowMs;

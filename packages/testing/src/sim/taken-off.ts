@@ -71,10 +71,10 @@ export class TakenOff {
    */
   connected(client: ModelClient): void {
     const last = this.#sessions.get(client.name);
-    if (last !== undefined && last.session !== client.session)
-      this.#sessions.set(client.name, { session: client.session, movedMs: this.#world.nowMs() });
-    else if (last === undefined)
-      this.#sessions.set(client.name, { session: client.session, movedMs: -Infinity });
+    if (last?.session !== client.session) {
+      const movedMs = last === undefined ? -Infinity : this.#world.nowMs();
+      this.#sessions.set(client.name, { session: client.session, movedMs });
+    }
     const word = this.#words.get(client.name);
     if (word !== undefined) word.connectedMs = this.#world.nowMs();
   }
