@@ -6,11 +6,16 @@ export const BEAT_MS = 1000;
 export const BEAT_TIMEOUT_MS = 2500;
 /** Shortest time between two beats that are sent ahead of time, ms: a storm of Moved answers costs meta 20 beats a second at most. */
 export const BEAT_SOON_MS = 50;
-/** Longest wait for a connection to a meta or data node, ms. */
+/** Longest wait for a connection to a data node, ms. */
 export const CONNECT_TIMEOUT_MS = 2000;
+/**
+ * Longest wait for a connection to a meta node, ms. A new leader acts on what it has heard after `listenMs` (3 s by default); a
+ * node finds it before that, though two of three metas are silent: one wait ({@link META_RETRY_MS_MAX}) and two of these.
+ */
+export const META_CONNECT_TIMEOUT_MS = 1000;
 /** First and longest wait between attempts to reach a meta node, ms. A round over all known metas is one attempt. */
 export const META_RETRY_MS = 100;
-export const META_RETRY_MS_MAX = 2000;
+export const META_RETRY_MS_MAX = 500;
 /** A node that finds no leader for so long begins to say so, ms; a leader that has just been elected is found sooner. */
 export const WAITING_QUIET_MS = 1000;
 /** How often a node that cannot find a leader says what it waits for, ms. */
