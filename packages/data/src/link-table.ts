@@ -84,7 +84,8 @@ export class LinkTable {
     if (!this.#state.links.delete(link)) return;
     if (link.owner !== null) {
       link.owner.links--;
-      link.owner.aliveMs = this.#state.nowMs();
+      // A half-open link is closed long after its session fell silent: that is no sign of life.
+      link.owner.aliveMs = Math.max(link.owner.aliveMs, link.channel.lastReceivedMonoMs);
     }
     this.#events.left(link);
   }

@@ -82,6 +82,20 @@ describe('the lease of a session', () => {
     expect(node.state.store.publishers).toBe(0);
   });
 
+  it('counts from the last word of a session, not from when its half-open link is closed', async () => {
+    dying.heartbeatMs = 0;
+    await dropLink();
+    await dying.connect(NODE);
+    cluster.setMembers([watcher.node]);
+    // Silent for 15 s the link proves nothing any more: the lease runs.
+    await cluster.clock.advance(30_000);
+    await dropLink();
+    await cluster.clock.advance(14_000);
+    expect(node.state.store.publishers).toBe(301);
+    await cluster.clock.advance(2500);
+    expect(node.state.store.publishers).toBe(1);
+  });
+
   it('leaves tombstones: a late write of the dead session does not come back', async () => {
     await dropLink();
     cluster.setMembers([watcher.node]);

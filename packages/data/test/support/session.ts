@@ -68,6 +68,9 @@ export class TestSession {
     return nodeRecord('session', this.processId, this.processId);
   }
 
+  /** Between heartbeats, ms; 0: it says nothing by itself, as if it had lost its power. */
+  heartbeatMs = 5000;
+
   async connect(address: string, slotCount = SLOT_COUNT): Promise<MessageOf<typeof HelloReply>> {
     const target = parseAddress(address) as { host: string; port: number };
     let connection: Awaited<ReturnType<TestCluster['network']['connect']>> | null = null;
@@ -76,7 +79,7 @@ export class TestSession {
       this.channel = new BoltChannel(opened, {
         clock: this.#cluster.clock,
         proto: 1,
-        heartbeatMs: 5000,
+        heartbeatMs: this.heartbeatMs,
         handler: {
           request: (_channel, frame) => this.#changed(frame),
           closed: (_channel, reason) => {
