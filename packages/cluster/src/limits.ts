@@ -6,13 +6,12 @@ export const BEAT_MS = 1000;
 export const BEAT_TIMEOUT_MS = 2500;
 /** Shortest time between two beats that are sent ahead of time, ms: a storm of Moved answers costs meta 20 beats a second at most. */
 export const BEAT_SOON_MS = 50;
-/** Longest wait for a connection to a data node, ms. */
-export const CONNECT_TIMEOUT_MS = 2000;
 /**
- * Longest wait for a connection to a meta node, ms. A new leader acts on what it has heard after `listenMs` (3 s by default); a
- * node finds it before that, though two of three metas are silent: one wait ({@link META_RETRY_MS_MAX}) and two of these.
+ * Longest wait for a connection to a meta or data node, ms. A new meta leader acts on what it has heard after `listenMs` (3 s by default),
+ * a data node that lost its copies answers 2 s after it heard the first session (`migratingCeilingMs`): whoever can be reached is
+ * found before that, by one wait and one such attempt; or two, when two of three metas are silent.
  */
-export const META_CONNECT_TIMEOUT_MS = 1000;
+export const CONNECT_TIMEOUT_MS = 1000;
 /** First and longest wait between attempts to reach a meta node, ms. A round over all known metas is one attempt. */
 export const META_RETRY_MS = 100;
 export const META_RETRY_MS_MAX = 500;
@@ -28,7 +27,7 @@ export const LISTENERS_MAX = 64;
 export const HELLO_TIMEOUT_MS = 3000;
 /** First and longest wait between attempts to reach a data node, ms. Short: a restarted node should not wait for its peers. */
 export const PEER_RETRY_MS = 50;
-export const PEER_RETRY_MS_MAX = 1000;
+export const PEER_RETRY_MS_MAX = 500;
 /** A tier link that received nothing for so long sends a heartbeat, ms; `sr.Probe` answers rest on it (1.5 s). */
 export const LINK_HEARTBEAT_MS = 1000;
 /** Unanswered heartbeats after which a tier link is closed: a silent data node is dropped after about 3 s. */

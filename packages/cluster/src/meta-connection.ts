@@ -11,9 +11,9 @@ import {
   type Timer,
 } from '@sofa-registry/runtime';
 import {
+  CONNECT_TIMEOUT_MS,
   LINK_HEARTBEAT_MISSES_MAX,
   LINK_HEARTBEAT_MS,
-  META_CONNECT_TIMEOUT_MS,
   META_RETRY_MS,
   META_RETRY_MS_MAX,
 } from './limits.ts';
@@ -152,10 +152,7 @@ export class MetaConnection {
     let channel: BoltChannel;
     try {
       if (target === null) throw new Error(`"${address}" is not host:port`);
-      const connection = await this.#ports.network.connect(target, {
-        timeoutMs: META_CONNECT_TIMEOUT_MS,
-        signal,
-      });
+      const connection = await this.#ports.network.connect(target, { timeoutMs: CONNECT_TIMEOUT_MS, signal });
       channel = new BoltChannel(connection, this.#options);
     } catch (error) {
       counters.metaConnectsFailed.value++;

@@ -15,6 +15,8 @@ const RETRY_MS = 300;
 const ANSWER_MS = 3000;
 /** What was asked of a leader that stood still is done by now, ms. */
 const LATE_MS = 1000;
+/** A restored store is not there at once: longer than the second in which a term is counted by the store's clock. */
+const RESTORE_MS = 1100;
 
 type Admin = MetaServer['admin'];
 type Word = (admin: Admin) => Promise<unknown>;
@@ -180,18 +182,28 @@ export class Operator {
   #backup(): () => void {
     const restore = this.#cluster.backend.snapshot();
     this.#restore = restore;
-    return () => {
-      if (this.#restore !== restore) return;
-      this.#restore = null;
-      const metas = this.#cluster.of('meta').filter((meta) => meta.host !== null);
-      const ends = metas.map((meta) => this.#ports.disturb(meta));
-      for (const meta of metas) this.#cluster.crash(meta.name, false);
-      this.#ports.restoring(restore);
-      for (const end of ends) end();
-      for (const meta of metas) this.#cluster.start(meta.name);
-      this.frozenMs = Infinity;
-      // The documents are those of then: they are put again.
-      for (const [what, { word, back, count }] of this.#said) this.#say(what, count > 0 ? word : back);
-    };
+    return () => this.#stopMetas(restore, new Map(), true);
+  }
+
+  /** Stops the metas that run, for as long as a restore takes; and again, should one have been started meanwhile. */
+  #stopMetas(restore: () => void, stopped: Map<SimNode, () => void>, first: boolean): void {
+    if (this.#restore !== restore) return;
+    const metas = this.#cluster.of('meta').filter((meta) => meta.host !== null);
+    for (const meta of metas) {
+      if (!stopped.has(meta)) stopped.set(meta, this.#ports.disturb(meta));
+      this.#cluster.crash(meta.name, false);
+    }
+    if (first || metas.length > 0) this.#later(RESTORE_MS, () => this.#stopMetas(restore, stopped, false));
+    else this.#restored(restore, stopped);
+  }
+
+  #restored(restore: () => void, stopped: ReadonlyMap<SimNode, () => void>): void {
+    this.#restore = null;
+    this.#ports.restoring(restore);
+    for (const end of stopped.values()) end();
+    for (const meta of stopped.keys()) this.#cluster.start(meta.name);
+    this.frozenMs = Infinity;
+    // The documents are those of then: they are put again.
+    for (const [what, { word, back, count }] of this.#said) this.#say(what, count > 0 ? word : back);
   }
 }
