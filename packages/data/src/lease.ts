@@ -1,8 +1,10 @@
 /**
  * Leases of sessions (F120, F131, reference/data-and-slots.md 9.1). A session is alive while a link of it has been heard lately, or
  * meta lists it, or meta cannot say. Its publishers leave after `leaseMs` of neither; in slices, on the leader, never while
- * either source says alive (I11).
+ * either source says alive (I11). Those that an operator took out of the traffic do not wait: no session is left that would withdraw
+ * them (F192).
  */
+import { parseAddress, parseDataInfoId, TrafficRules } from '@sofa-registry/model';
 import { every, type Timer } from '@sofa-registry/runtime';
 import type { Datum } from './datum.ts';
 import type { HeldSlot } from './held-slot.ts';
@@ -23,6 +25,11 @@ const RETURN_MS = 15_000;
 /** Watches owners and removes what dead ones left. */
 export class LeaseKeeper {
   readonly #state: NodeState;
+  readonly #rules = new TrafficRules();
+  /** Sessions that are gone and have nothing left here that the rules forbid. */
+  readonly #obeyed = new Set<Owner>();
+  /** Table for which that is so. */
+  #obeyedEpoch = 0;
   #timer: Timer | null = null;
   #lastTickMs = 0;
 
@@ -47,11 +54,26 @@ export class LeaseKeeper {
     const slept = nowMs - this.#lastTickMs > LATE_TICKS * leaseTickMs;
     this.#lastTickMs = nowMs;
     const alive = slept || this.#metaCannotSay() ? null : this.#alive(nowMs);
+    if (this.#rules.update(state.cluster.view.docs) || this.#obeyedEpoch !== state.tableEpoch)
+      this.#obeyed.clear();
+    this.#obeyedEpoch = state.tableEpoch;
     for (const owner of state.owners.values()) {
-      if (alive === null || alive.has(owner.processId)) owner.aliveMs = nowMs;
-      else if (owner.publishers === 0) state.owners.drop(owner);
-      else if (!owner.leaving && nowMs - owner.aliveMs >= this.#leaseOf(owner)) this.#expire(owner);
+      if (alive === null || alive.has(owner.processId)) this.#renew(owner, nowMs);
+      else if (owner.publishers === 0) this.#forget(owner);
+      else if (owner.leaving) continue;
+      else if (nowMs - owner.aliveMs >= this.#leaseOf(owner)) this.#expire(owner);
+      else if (this.#rules.active && !this.#obeyed.has(owner)) this.#obey(owner);
     }
+  }
+
+  #renew(owner: Owner, nowMs: number): void {
+    owner.aliveMs = nowMs;
+    this.#obeyed.delete(owner);
+  }
+
+  #forget(owner: Owner): void {
+    this.#state.owners.drop(owner);
+    this.#obeyed.delete(owner);
   }
 
   /**
@@ -93,7 +115,23 @@ export class LeaseKeeper {
     owner.leaving = true;
     metrics.leasesExpired.value++;
     ports.logger.info('lease of a session ended', { session: owner.processId, publishers: owner.publishers });
-    this.#slice(owner, this.#records(owner));
+    this.#slice(
+      owner,
+      this.#records(owner, () => true, metrics.leaseRemoved),
+    );
+  }
+
+  /** What operators took out of the traffic goes at once; looked for again while a slot is not decided. */
+  #obey(owner: Owner): void {
+    const { metrics, slots } = this.#state;
+    if (slots.every((slot) => !slot.leads || slot.decided)) this.#obeyed.add(owner);
+    owner.leaving = true;
+    const forbidden = ({ dataInfoId }: Datum, { clientAddress }: StoredPublisher): boolean => {
+      const host = parseAddress(clientAddress)?.host ?? clientAddress;
+      const dataId = parseDataInfoId(dataInfoId)?.dataId ?? dataInfoId;
+      return !this.#rules.allows('publish', host, { dataId, dataInfoId });
+    };
+    this.#slice(owner, this.#records(owner, forbidden, metrics.forbiddenRemoved));
   }
 
   #slice(owner: Owner, records: Generator<void>): void {
@@ -108,9 +146,13 @@ export class LeaseKeeper {
     else state.ports.clock.defer(() => this.#slice(owner, records));
   }
 
-  /** Removes the owner's records in led slots; yields every few data. */
-  *#records(owner: Owner): Generator<void> {
-    const { store, metrics, slots } = this.#state;
+  /** Removes those of the owner's records in led slots that `go`; yields every few data. */
+  *#records(
+    owner: Owner,
+    go: (datum: Datum, record: StoredPublisher) => boolean,
+    removed: { value: number },
+  ): Generator<void> {
+    const { store, slots } = this.#state;
     for (const slot of slots) {
       const held = slot.store;
       if (held === null || !mayRemove(slot, owner)) continue;
@@ -119,8 +161,9 @@ export class LeaseKeeper {
         // Between slices the slot may have been lost.
         if (!slot.leads || slot.store !== held) break;
         for (const record of ownedBy(datum, owner)) {
+          if (!go(datum, record)) continue;
           store.expire(held, datum, record);
-          metrics.leaseRemoved.value++;
+          removed.value++;
         }
         if (++looked % STRIDE === 0) yield;
       }

@@ -122,6 +122,11 @@ export class DataMetrics {
     'Publishers removed because their session is gone',
     'F131',
   );
+  readonly forbiddenRemoved = this.set.counter(
+    'forbidden_removed_total',
+    'Publishers that operators took out of the traffic, removed because their session is gone and cannot withdraw them',
+    'F192',
+  );
   readonly slotsPassedPartial = this.set.counter(
     'slots_passed_partial_total',
     'Slots opened before all sessions were heard',

@@ -96,6 +96,28 @@ describe('the lease of a session', () => {
     expect(node.state.store.publishers).toBe(1);
   });
 
+  it('is not waited for by what an operator has taken out of the traffic', async () => {
+    const { docs } = cluster.view;
+    const putDoc = (text: string) => docs.set('operator/client-off', { value: text, version: docs.size + 1 });
+    await dying.register(ID, { ...record('of another client', 1, 0), clientAddress: '10.0.0.9:77' });
+    putDoc('{"off":{"10.0.0.9":{"pub":true}}}');
+    await cluster.clock.advance(2000);
+    // Its session lives: it obeys by itself.
+    expect(node.state.store.publishers).toBe(302);
+    await dropLink();
+    cluster.setMembers([watcher.node]);
+    await cluster.clock.advance(1500);
+    expect(node.state.store.publishers).toBe(301);
+    docs.delete('operator/client-off');
+    docs.set('operator/blacklist', { value: '{"FORBIDDEN_PUB":{"IP_FULL":["10.0.0.1"]}}', version: 9 });
+    await cluster.clock.advance(1500);
+    expect(node.state.store.publishers).toBe(1);
+    expect(node.state.metrics.forbiddenRemoved.value).toBe(301);
+    expect(node.state.metrics.leasesExpired.value).toBe(0);
+    await watcher.refresh();
+    expect(watcher.ids(ID)).toEqual(['other']);
+  });
+
   it('leaves tombstones: a late write of the dead session does not come back', async () => {
     await dropLink();
     cluster.setMembers([watcher.node]);

@@ -10,3 +10,4 @@ export * from './publisher.ts';
 export * from './scope.ts';
 export * from './slot.ts';
 export * from './traffic-docs.ts';
+export * from './traffic-rules.ts';

@@ -1,7 +1,6 @@
 /** What a session keeps per client connection. Hot path: plain fields, sets made only when needed. */
-import { parseAddress } from '@sofa-registry/model';
+import { parseAddress, type ServiceName, type Use } from '@sofa-registry/model';
 import type { BoltChannel } from '@sofa-registry/runtime';
-import type { ServiceName, Use } from './operator/traffic-rules.ts';
 import type { PushTarget, TargetSet } from './push/push-target.ts';
 import type { SessionPublisher, SessionWatcher } from './registry/registrations.ts';
 

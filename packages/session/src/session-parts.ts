@@ -3,7 +3,7 @@
  * the order in which all begins and ends, is the server's.
  */
 import { MetaLink } from '@sofa-registry/cluster';
-import { HybridClock, type NodeRecord } from '@sofa-registry/model';
+import { HybridClock, type NodeRecord, TrafficRules } from '@sofa-registry/model';
 import type { Clock, Logger, Network, Random } from '@sofa-registry/runtime';
 import type { ClientConnection } from './client-connection.ts';
 import { ClientDoor } from './client-door.ts';
@@ -16,12 +16,12 @@ import { type SessionMetrics, sessionMetrics } from './metrics.ts';
 import { type Compressor, zlibCompressor } from './push/compressor.ts';
 import { ConfigPush } from './push/config-push.ts';
 import { SessionTraffic } from './operator/session-traffic.ts';
-import { TrafficRules } from './operator/traffic-rules.ts';
 import { PushCompression } from './push/push-compression.ts';
 import { PushEngine } from './push/push-engine.ts';
 import { PushSwitch } from './push/push-switch.ts';
 import { Refusals } from './refusals.ts';
 import { Doubts } from './registry/doubts.ts';
+import { RegistrationStamps } from './registry/registration-stamps.ts';
 import { RegistrationStore } from './registry/registration-store.ts';
 import { SessionRegistry } from './registry/session-registry.ts';
 import { RestartGate } from './restart-gate.ts';
@@ -66,6 +66,7 @@ export class SessionParts {
   /** Region, upper case. */
   readonly zone: string;
   readonly stamps: HybridClock;
+  readonly registrationStamps: RegistrationStamps;
   readonly store: RegistrationStore;
   readonly gate: RestartGate;
   readonly pushSwitch = new PushSwitch();
@@ -100,6 +101,7 @@ export class SessionParts {
     this.metrics = sessionMetrics();
     this.zone = config.zone.toUpperCase();
     this.stamps = new HybridClock(() => clock.wallMs());
+    this.registrationStamps = new RegistrationStamps(clock, this.stamps);
     this.store = new RegistrationStore(config.slotConfig.slotCount);
     const { restartBackShare, restartSettleMs } = this.settings;
     this.gate = new RestartGate({ backShare: restartBackShare, settleMs: restartSettleMs });
@@ -195,7 +197,7 @@ export class SessionParts {
     const { clock } = this.#ports;
     return new SessionRegistry({
       clock,
-      stamps: this.stamps,
+      stamps: this.registrationStamps,
       settings: this.settings,
       metrics: this.metrics,
       store: this.store,
@@ -212,6 +214,7 @@ export class SessionParts {
     return new Doubts({
       clock: this.#ports.clock,
       stamps: this.stamps,
+      registrationStamps: this.registrationStamps,
       metrics: this.metrics,
       store: this.store,
       forwarder: this.data.forwarder,

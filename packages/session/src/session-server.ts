@@ -271,8 +271,9 @@ export class SessionServer {
   }
 
   #chores(): void {
-    const { doubts, door, engine, metadata, balancer } = this.#parts;
+    const { registrationStamps, doubts, door, engine, metadata, balancer } = this.#parts;
     const nowMs = this.#ports.clock.monoMs();
+    registrationStamps.tick();
     doubts.recheck();
     door.sweep();
     engine.sweepSlow();

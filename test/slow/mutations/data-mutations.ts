@@ -60,6 +60,15 @@ export const DATA_MUTATIONS: readonly Mutation[] = [
     caughtBy: 1,
   },
   {
+    name: 'off-client-of-a-dead-session-stays',
+    what: 'what a dead session had stored of a client that is off stays until the lease ends',
+    file: 'data/src/lease.ts',
+    find: 'else if (this.#rules.active && !this.#obeyed.has(owner)) this.#obey(owner);',
+    replace: '',
+    breaks: 'F192',
+    caughtBy: 4_003_546,
+  },
+  {
     name: 'follower-drops-removals',
     what: 'a follower does not apply removals of the op-log',
     file: 'data/src/replica-follower.ts',

@@ -229,16 +229,6 @@ export const SCENARIOS: readonly Scenario[] = [
         .plan(11, { clients: 6, activeMs: 60 * s }),
   },
   {
-    name: 'a client is off when its session has died',
-    what: 'a session dies and takes long to come back; one of its clients is taken off at that moment and moves to the other session',
-    plan: () =>
-      new Script()
-        .crowd(6, 2)
-        .fault({ atMs: 10 * s, forMs: 300, kind: 'crash', node: 'session-1', silent: false })
-        .fault({ atMs: 10.01 * s, forMs: 0, kind: 'clientOff', client: 0, count: 6 })
-        .plan(12, { clients: 6, activeMs: 45 * s }),
-  },
-  {
     name: 'a data node joins while evictions are held back',
     what: 'two of five data nodes have been evicted, a third one is cut off from everybody, then another one joins',
     plan: () =>

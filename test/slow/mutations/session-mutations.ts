@@ -67,6 +67,15 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
     caughtBy: 'moved to a session that is behind',
   },
   {
+    name: 'old-bytes-are-stamped-anew',
+    what: 'what a session reads when it wakes up is stamped as if its client had just sent it',
+    file: 'session/src/registry/registration-stamps.ts',
+    find: 'this.awake ? this.#hybrid.next() : this.#last + 1',
+    replace: 'this.#hybrid.next()',
+    breaks: 'I10',
+    caughtBy: 2_000_123,
+  },
+  {
     name: 'no-comparison',
     what: 'a session never compares what it holds with the data leaders',
     file: 'session/src/anti-entropy.ts',
@@ -119,17 +128,6 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
     replace: 'if (kind.use !== null && version < 0) {',
     breaks: 'I10',
     caughtBy: 'a client is off while everything restarts',
-  },
-  {
-    name: 'off-client-stays-where-it-was',
-    what: 'what a client that is off registers is not taken out of the lists, where another session has put it',
-    file: 'session/src/registry/session-registry.ts',
-    find: `kind.remove(service, registerId, version, stamp, held);
-      store.release(service);
-      connection.withhold(kind.use, service);`,
-    replace: 'store.release(service);\n      connection.withhold(kind.use, service);',
-    breaks: 'F192',
-    caughtBy: 'a client is off when its session has died',
   },
   {
     name: 'opened-client-is-not-asked',

@@ -3,14 +3,13 @@
  * not publish: its publishers leave the lists at once, what it registers from then on is acknowledged and withheld, its connections stay.
  * Who may again is disconnected, for a client that comes back registers everything anew.
  */
-import { parseAddress } from '@sofa-registry/model';
+import { parseAddress, type TrafficRules } from '@sofa-registry/model';
 import type { Clock, Logger } from '@sofa-registry/runtime';
 import type { ClientConnection } from '../client-connection.ts';
 import type { Departure } from '../departures.ts';
 import type { RegistrationStore } from '../registry/registration-store.ts';
 import type { SessionPublisher, SessionSubscriber } from '../registry/registrations.ts';
 import type { SessionRegistry } from '../registry/session-registry.ts';
-import type { TrafficRules } from './traffic-rules.ts';
 
 /** Publishers taken out before other work gets its turn. */
 const WITHDRAW_SLICE_ITEMS = 2000;

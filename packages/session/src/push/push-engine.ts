@@ -138,7 +138,9 @@ export class PushEngine implements ReplyHandler<PushFlight> {
     const targets: PushTarget[] = [];
     for (const target of service.targets) {
       if (target.scope === 'zone' && !list.inZone) continue;
-      if (target.once !== null && target.once.length >= ONCE_MAX) {
+      // By the time it can be pushed the list of this moment would be an old one.
+      const held = target.state >= PushState.lagging;
+      if (held || (target.once !== null && target.once.length >= ONCE_MAX)) {
         metrics.onceMissed.value++;
         continue;
       }

@@ -11,6 +11,7 @@ import type { WriteForwarder } from '../write/write-forwarder.ts';
 import type { PendingWrite } from '../write/write-queue.ts';
 import type { RegistrationStore } from './registration-store.ts';
 import type { SessionPublisher } from './registrations.ts';
+import type { RegistrationStamps } from './registration-stamps.ts';
 import { standingOf } from './version-rule.ts';
 
 /** A client that sent anything so lately is here: what was refused is most likely its newest registration. */
@@ -24,6 +25,7 @@ const UNREACHABLE_RETRY_MS = 60_000;
 export interface DoubtParts {
   readonly clock: Clock;
   readonly stamps: HybridClock;
+  readonly registrationStamps: RegistrationStamps;
   readonly metrics: SessionMetrics;
   readonly store: RegistrationStore;
   readonly forwarder: WriteForwarder;
@@ -47,14 +49,15 @@ export class Doubts {
    * alone: the client has registered elsewhere since, or clocks differ.
    */
   stale(write: PendingWrite, version: number, stamp: number): void {
-    const { clock, store, stamps } = this.#parts;
+    const { clock, store, stamps, registrationStamps } = this.#parts;
     const reachable = stamps.observe(stamp);
     const publisher = store.find(write.dataInfoId)?.publishers?.get(write.registerId);
     if (publisher === undefined || standingOf(publisher, write.version, write.stamp) !== 'same') return;
     const { connection } = publisher;
     // What was removed is this very registration, after our lease: nobody else has it.
     const own = standingOf(publisher, version, stamp) === 'same';
-    const here = connection !== null && clock.monoMs() - connection.channel.lastReceivedMonoMs < SPOKE_MS;
+    const spoke = connection !== null && clock.monoMs() - connection.channel.lastReceivedMonoMs < SPOKE_MS;
+    const here = spoke && registrationStamps.awake;
     if (own && connection === null) return;
     if (reachable && version === publisher.version && (own || here)) this.#restamp(publisher);
     else this.#outdone(publisher, version, reachable);
@@ -85,7 +88,7 @@ export class Doubts {
 
   /** Something newer is held elsewhere: ours counts no more. By stamp alone, the client is asked whether it is here all the same. */
   #outdone(publisher: SessionPublisher, version: number, reachable: boolean): void {
-    const { clock, store } = this.#parts;
+    const { clock, store, registrationStamps } = this.#parts;
     store.hide(publisher);
     const { connection } = publisher;
     if (connection === null || version > publisher.version) return;
@@ -93,7 +96,8 @@ export class Doubts {
     // A stamp that the clock refuses (a day ahead) cannot be outrun: not before whoever made it is gone. Nor do two connections of one
     // client take it from each other for ever.
     const waitMs = reachable ? connection.restampedMs + RESTAMP_MS - nowMs : UNREACHABLE_RETRY_MS;
-    this.#doubtful.set(publisher, nowMs + Math.max(0, waitMs));
+    // Nor is it a proof of the client what waited for this process to wake up.
+    this.#doubtful.set(publisher, nowMs + Math.max(0, waitMs, registrationStamps.wakingMs));
     ask(connection, nowMs);
   }
 

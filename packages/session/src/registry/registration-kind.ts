@@ -1,7 +1,7 @@
 /** What publishers, subscribers and watchers have each of their own; the checks they share are the registry's. Hot path. */
+import type { Use } from '@sofa-registry/model';
 import type { BaseRegister } from '@sofa-registry/wire';
 import type { ClientConnection } from '../client-connection.ts';
-import type { Use } from '../operator/traffic-rules.ts';
 import type { ServiceEntry } from './service-entry.ts';
 import type { Held } from './version-rule.ts';
 

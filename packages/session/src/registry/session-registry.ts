@@ -3,16 +3,16 @@
  * the message whole, what does it want, whose is it, is it newer than what is held, is there room. What is accepted its kind stores.
  * Hot path.
  */
-import { DATA_INFO_ID_UNITS_MAX, DEFAULT_INSTANCE_ID, type HybridClock } from '@sofa-registry/model';
+import { DATA_INFO_ID_UNITS_MAX, DEFAULT_INSTANCE_ID, type TrafficRules } from '@sofa-registry/model';
 import type { BaseRegister, PublisherRegister, SubscriberRegister } from '@sofa-registry/wire';
 import type { ClientConnection } from '../client-connection.ts';
-import type { TrafficRules } from '../operator/traffic-rules.ts';
 import { type PublisherParts, Publishers } from './publishers.ts';
 import { notNow, orDefault, type RegistrationKind, type Verdict } from './registration-kind.ts';
 import type { SessionPublisher, SessionSubscriber } from './registrations.ts';
 import type { ServiceEntry } from './service-entry.ts';
 import { type SubscriberParts, Subscribers } from './subscribers.ts';
 import { Temporaries } from './temporaries.ts';
+import type { RegistrationStamps } from './registration-stamps.ts';
 import { type Held, standingOf } from './version-rule.ts';
 import { type WatcherParts, Watchers } from './watchers.ts';
 
@@ -22,7 +22,7 @@ const EVENT_UNREGISTER = 'UNREGISTER';
 
 /** What the registry works with. */
 export interface RegistryParts extends PublisherParts, SubscriberParts, WatcherParts {
-  readonly stamps: HybridClock;
+  readonly stamps: RegistrationStamps;
   readonly traffic: TrafficRules;
 }
 

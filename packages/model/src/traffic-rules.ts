@@ -1,6 +1,6 @@
 /**
- * What operators took out of the traffic, as the documents say (`packages/model/src/traffic-docs.ts`): clients that are off, the blacklist,
- * banned services. Pure. Asked for each registration.
+ * What operators took out of the traffic, as the documents say (`traffic-docs.ts`): clients that are off, the blacklist, banned services.
+ * Pure. Sessions ask for each registration, data nodes for what a session left that is gone.
  */
 import {
   type Blacklist,
@@ -13,7 +13,7 @@ import {
   parseClientOff,
   parseServiceBlacklist,
   SERVICE_BLACKLIST_KEY,
-} from '@sofa-registry/model';
+} from './traffic-docs.ts';
 
 /** What a client does with a service. */
 export type Use = 'publish' | 'subscribe';
@@ -34,6 +34,11 @@ export class TrafficRules {
   #active = false;
   /** Versions of the documents that were read, by key. */
   readonly #versions = new Map<string, number>();
+
+  /** False while nothing is out of the traffic. */
+  get active(): boolean {
+    return this.#active;
+  }
 
   /** Version of the document of clients that are off; 0 = none was seen. */
   get version(): number {
