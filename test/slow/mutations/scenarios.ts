@@ -229,6 +229,20 @@ export const SCENARIOS: readonly Scenario[] = [
         .plan(11, { clients: 6, activeMs: 60 * s }),
   },
   {
+    name: 'a session that stood still reads old bytes',
+    what: 'what clients sent it waits meanwhile; their network changes, they move on to the other session, and die there',
+    plan: () => {
+      const script = new Script()
+        .crowd(6, 2)
+        .updates(10.5 * s, 11 * s, 20, 6)
+        .fault({ atMs: 10 * s, forMs: 25 * s, kind: 'pause', node: 'session-1' })
+        .fault({ atMs: 12 * s, forMs: 0, kind: 'roam', client: 0, count: 6 });
+      for (let client = 0; client < 4; client++)
+        script.steps.push({ atMs: 30 * s + client, do: 'die', client, silent: false });
+      return script.plan(3, { clients: 6, activeMs: 45 * s });
+    },
+  },
+  {
     name: 'a data node joins while evictions are held back',
     what: 'two of five data nodes have been evicted, a third one is cut off from everybody, then another one joins',
     plan: () =>

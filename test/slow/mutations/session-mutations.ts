@@ -73,7 +73,7 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
     find: 'this.awake ? this.#hybrid.next() : this.#last + 1',
     replace: 'this.#hybrid.next()',
     breaks: 'I10',
-    caughtBy: 2_000_123,
+    caughtBy: 'a session that stood still reads old bytes',
   },
   {
     name: 'no-comparison',

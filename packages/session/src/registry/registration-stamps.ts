@@ -18,7 +18,7 @@ export class RegistrationStamps {
   /** Infinity before the first tick: nothing is old then. */
   #tickMonoMs = Infinity;
   #tickWallMs = Infinity;
-  /** Made at the last tick, or since. */
+  /** The newest that was made here, or made or seen before the last tick. */
   #last = 0;
   #wakingUntilMs = -Infinity;
 
@@ -29,7 +29,7 @@ export class RegistrationStamps {
 
   /** To be called all the time, much more often than every {@link STILL_MS}. */
   tick(): void {
-    this.next();
+    if (this.awake) this.#last = Math.max(this.#last, this.#hybrid.last);
     this.#tickMonoMs = this.#clock.monoMs();
     this.#tickWallMs = this.#clock.wallMs();
   }
