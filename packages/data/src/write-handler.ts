@@ -60,8 +60,10 @@ export class WriteHandler {
     const batch = WriteBatch.decode(frame.content);
     state.observe(batch.clock);
     noteEpoch(state, batch.tableEpoch);
-    if (batch.tableEpoch > state.tableEpoch && this.#awaitsTable(batch) && this.#park(link, owner, frame, to))
-      return;
+    if (batch.tableEpoch > state.tableEpoch) {
+      const awaiting = this.#awaitTable(batch);
+      if (awaiting.length > 0 && this.#park(link, owner, frame, batch, awaiting, to)) return;
+    }
     const rejected = this.#apply(link, owner, batch.items, batch.tableEpoch);
     if (rejected.length === 0 || !this.#passOn(link, frame, batch, rejected, to))
       this.#answer(frame, rejected, to);
@@ -73,31 +75,61 @@ export class WriteHandler {
     to.respond(frame, WriteReply.className, WriteReply.encode({ tableEpoch, clock: hybrid.last, rejected }));
   }
 
-  /** True if the sender's newer table may give this node slots it does not know to be its own. */
-  #awaitsTable({ items }: Batch): boolean {
-    for (const { slot } of items)
-      if (slot < this.#state.slots.length && !this.#state.slots[slot].leads) return true;
-    return false;
+  /** Positions of items whose slots the sender's newer table may give to this node, which does not know it yet. */
+  #awaitTable({ items }: Batch): number[] {
+    const awaiting: number[] = [];
+    const { slots } = this.#state;
+    for (let i = 0; i < items.length && i < WRITE_ITEMS_MAX; i++)
+      if (items[i].slot < slots.length && !slots[items[i].slot].leads) awaiting.push(i);
+    return awaiting;
   }
 
-  #park(link: Link, owner: Owner, frame: Frame, to: AnswerTo): boolean {
+  /** These items wait for the table; what is led here is applied at once, or newer writes would overtake it. */
+  #park(
+    link: Link,
+    owner: Owner,
+    frame: Frame,
+    { items, tableEpoch }: Batch,
+    awaiting: readonly number[],
+    to: AnswerTo,
+  ): boolean {
     const { metrics, tunables } = this.#state;
     // Its own bytes: a view would keep the whole chunk it came in.
     const kept: Frame = { ...frame, header: EMPTY, content: Buffer.from(frame.content) };
+    let rejected: readonly Rejection[] = NO_REJECTIONS;
     const parked = this.#parked.park({
       link,
       deadlineMs: this.#state.nowMs() + tunables.parkedReadMs,
       attempt: (final) => {
         const batch = WriteBatch.decode(kept.content);
-        if (!final && batch.tableEpoch > this.#state.tableEpoch) return false;
-        const rejected = this.#apply(link, owner, batch.items, batch.tableEpoch);
-        this.#answer(kept, rejected, to);
+        if (!final && tableEpoch > this.#state.tableEpoch) return false;
+        const late = this.#applySome(link, owner, batch.items, awaiting, tableEpoch);
+        this.#answer(kept, [...rejected, ...late], to);
         return true;
       },
     });
-    if (parked) metrics.writesParked.value++;
-    else metrics.limit('parked_reads').value++;
-    return parked;
+    if (!parked) {
+      metrics.limit('parked_reads').value++;
+      return false;
+    }
+    metrics.writesParked.value++;
+    const waits = new Set(awaiting);
+    const led = items.flatMap((_, index) => (waits.has(index) ? [] : [index]));
+    rejected = this.#applySome(link, owner, items, led, tableEpoch);
+    return true;
+  }
+
+  /** Applies the items at these positions. */
+  #applySome(
+    link: Link,
+    owner: Owner,
+    items: readonly WriteItem[],
+    indices: readonly number[],
+    tableEpoch: number,
+  ): readonly Rejection[] {
+    const part = indices.map((index) => items[index]);
+    const rejected = this.#apply(link, owner, part, tableEpoch);
+    return rejected.map((one) => ({ ...one, index: indices[one.index] }));
   }
 
   /** Passes refused items on to the nodes that lead their slots now; false if there are none. */
