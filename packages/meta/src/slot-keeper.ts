@@ -28,6 +28,8 @@ import type { TermFacts, TermPorts } from './term-ports.ts';
 
 /** Tables made in memory before one is published: a fail-over and the refilling that follows it. */
 const CHAINED_TABLES_MAX = 3;
+/** A new leader notices within so long that it slept instead of listening, ms. */
+const LISTEN_STEP_MS = 250;
 /** A term ends when its epochs are nearly used up (2^20 tables). */
 const EPOCH_COUNTER_MAX = 2 ** 20 - 16;
 
@@ -207,15 +209,26 @@ export class SlotKeeper {
     );
   }
 
-  /** Neither evicts nor moves until one lease after the start of the term. */
+  /** Neither evicts nor moves until it has listened for a while. */
   #listen(): void {
     const { clock, logger } = this.#ports;
-    const { listenMs } = this.#facts.tunables;
     this.warm = false;
-    this.#warmTimer?.cancel();
-    const leftMs = Math.max(0, this.#startedMs + listenMs - clock.monoMs());
-    this.#warmTimer = clock.setTimer(leftMs, () => this.#becomeWarm());
+    const leftMs = Math.max(0, this.#startedMs + this.#facts.tunables.listenMs - clock.monoMs());
     logger.info('meta: listens before it acts', { forMs: Math.round(leftMs), epoch: this.table.epoch });
+    this.#listenFor(leftMs);
+  }
+
+  /** In steps: one that ends late was slept through, and who spoke meanwhile was not heard. */
+  #listenFor(leftMs: number): void {
+    const { clock } = this.#ports;
+    const stepMs = Math.min(LISTEN_STEP_MS, leftMs);
+    const untilMs = clock.monoMs() + stepMs;
+    this.#warmTimer?.cancel();
+    this.#warmTimer = clock.setTimer(stepMs, () => {
+      const slept = clock.monoMs() > untilMs + LISTEN_STEP_MS;
+      if (slept || leftMs > stepMs) this.#listenFor(slept ? leftMs : leftMs - stepMs);
+      else this.#becomeWarm();
+    });
   }
 
   /** Everybody is there: ends the listening, unless a node has a later table, which it must have time to offer. */

@@ -1,6 +1,6 @@
 /** What the faults of a run excuse: who is cut off, since when all is not calm, whether copies of data may be gone. */
 import type { ModelWorld } from './model-world.ts';
-import { sessionOf, type SimCluster } from './sim-cluster.ts';
+import { evictionsHeld, sessionOf, type SimCluster } from './sim-cluster.ts';
 import type { SimWorld } from './sim-host.ts';
 
 /** Data nodes that were disturbed so recently do not count as safe keepers of copies. */
@@ -139,9 +139,10 @@ export class Excuses implements ModelWorld {
     else if (this.#disturbedSinceMs === Infinity) this.#disturbedSinceMs = sinceMs;
   }
 
-  /** One crash of a data node with its fail-over counts as calm: that must not be seen by anybody. */
+  /** One crash of a data node counts as calm if its slots fail over: that must not be seen by anybody. */
   #calm(): boolean {
     const nowMs = this.nowMs();
+    if (evictionsHeld(this.#cluster)) return false;
     let data = 0;
     for (const node of this.#cluster.nodes.values()) {
       if (node.state === 'up' && node.disturbedMs < nowMs - CALM_MS) continue;

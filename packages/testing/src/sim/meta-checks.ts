@@ -6,7 +6,7 @@ import { META_DEFAULTS, type MetaTunables } from '@sofa-registry/meta';
 import { epochTerm, type Slot, type SlotTable } from '@sofa-registry/model';
 import type { ChecksWorld } from './cluster-checks.ts';
 import { EvictionChecks } from './eviction-checks.ts';
-import { dataOf, leads, metaOf, type SimCluster, type SimNode } from './sim-cluster.ts';
+import { dataOf, evictionsHeld, leads, metaOf, type SimCluster, type SimNode } from './sim-cluster.ts';
 import {
   lockHolder,
   storedTable,
@@ -187,10 +187,12 @@ export class MetaChecks {
     this.#copies = copies;
   }
 
-  /** I15: who takes a dead leader's slot over has a complete copy, if anybody has. */
-  #heir(before: Slot, after: Slot): void {
+  /** I15: who takes a dead leader's slot over has a complete copy, if anybody has who is there. */
+  #heir(before: Slot, after: Slot, members: ReadonlySet<string>): void {
     if (!before.followers.includes(after.leader) || this.#complete(after.leader, before.id) !== false) return;
-    const better = before.followers.filter((address) => this.#complete(address, before.id) === true);
+    const better = before.followers.filter(
+      (address) => members.has(address) && this.#complete(address, before.id) === true,
+    );
     if (better.length > 0)
       this.#world.violated(
         'I15',
@@ -226,7 +228,7 @@ export class MetaChecks {
     const members = new Set(table.nodes.map(({ address }) => address));
     for (const slot of table.slots) {
       const old = before.slots[slot.id];
-      if (old.leader !== slot.leader && !members.has(old.leader)) this.#heir(old, slot);
+      if (old.leader !== slot.leader && !members.has(old.leader)) this.#heir(old, slot, members);
     }
     // What nodes offer to a leader whose store was restored was planned before.
     if (table.epoch === before.epoch + 1 && table.epoch > this.#planned) this.#moves(before, table);
@@ -236,9 +238,7 @@ export class MetaChecks {
   /** True if the leader holds evictions back now, and did when the table was decided. */
   #holdsBack(): boolean {
     if (this.#world.nowMs() <= this.#protectedMs + DECIDED_MS) return false;
-    return this.#cluster
-      .up('meta')
-      .some((meta) => metaOf(meta)?.inspect.tableStatus().protectionMode === true);
+    return evictionsHeld(this.#cluster);
   }
 
   /** I16 between two tables that follow each other. */

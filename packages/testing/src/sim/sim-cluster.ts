@@ -249,6 +249,11 @@ export function leads(node: SimNode): boolean {
   return metaOf(node)?.inspect.leader().isLeader === true;
 }
 
+/** True while a meta holds evictions back: slots of a dead leader stay its own. */
+export function evictionsHeld(cluster: SimCluster): boolean {
+  return cluster.up('meta').some((meta) => metaOf(meta)?.inspect.tableStatus().protectionMode === true);
+}
+
 /** The meta server of a node, or null. */
 export function metaOf(node: SimNode): Extract<SimServer, { role: 'meta' }>['server'] | null {
   return node.tier?.role === 'meta' ? node.tier.server : null;
