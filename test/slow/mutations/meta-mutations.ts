@@ -64,15 +64,6 @@ export const META_MUTATIONS: readonly Mutation[] = [
     caughtBy: 'the store answers late, then not at all',
   },
   {
-    name: 'restarted-node-leads',
-    what: 'a data node that restarted gets the old table and leads what its former process held',
-    file: 'meta/src/slot-keeper.ts',
-    find: 'if (!this.#fresh.has(address)) return false;',
-    replace: 'return false;',
-    breaks: 'I10',
-    caughtBy: 109,
-  },
-  {
     name: 'write-without-fence',
     what: 'the slot table is written whoever leads by now',
     file: 'meta/src/slot-keeper.ts',
