@@ -4,7 +4,8 @@
  *
  * Meta sums what the sessions report; it tells 0 when the cluster is not restarting, or when nearly all are back. Nearly all is
  * not all: the gate then waits until no publisher has come for a moment, so that the last ones are not missing in their lists.
- * A session that holds all of them itself knows at once.
+ * A session that holds all of them itself knows at once. While it tells clients to come again, for they register faster than it takes,
+ * neither is true: some of those that it holds are new, and who knocks was here before.
  */
 
 /** Options of {@link RestartGate}. */
@@ -45,17 +46,21 @@ export class RestartGate {
     this.#closed = expectedPublishers > 0 && holdMs > 0;
   }
 
-  /** @returns true if the gate has opened just now */
-  check(nowMs: number, expectedPublishers: number, ownPublishers: number): boolean {
+  /**
+   * @param putOffMs when a registration was last put off
+   * @returns true if the gate has opened just now
+   */
+  check(nowMs: number, expectedPublishers: number, ownPublishers: number, putOffMs = -Infinity): boolean {
     if (!this.#closed) return false;
     if (ownPublishers > this.#publishers) {
       this.#publishers = ownPublishers;
       this.#grownMs = nowMs;
     }
     const { backShare, settleMs } = this.#options;
-    const all = expectedPublishers > 0 && ownPublishers >= expectedPublishers;
+    const quiet = nowMs >= putOffMs + settleMs;
+    const all = quiet && expectedPublishers > 0 && ownPublishers >= expectedPublishers;
     const nearlyAll = ownPublishers >= backShare * expectedPublishers;
-    const settled = nearlyAll && nowMs >= this.#grownMs + settleMs;
+    const settled = quiet && nearlyAll && nowMs >= this.#grownMs + settleMs;
     if (!all && !settled && nowMs < this.#untilMs) return false;
     this.#closed = false;
     return true;

@@ -69,6 +69,8 @@ export class SessionParts {
   readonly registrationStamps: RegistrationStamps;
   readonly store: RegistrationStore;
   readonly gate: RestartGate;
+  /** Registrations that are taken. */
+  readonly accessRate: TokenBucket;
   readonly pushSwitch = new PushSwitch();
   readonly trafficRules = new TrafficRules();
   readonly refusals = new Refusals();
@@ -105,6 +107,7 @@ export class SessionParts {
     this.store = new RegistrationStore(config.slotConfig.slotCount);
     const { restartBackShare, restartSettleMs } = this.settings;
     this.gate = new RestartGate({ backShare: restartBackShare, settleMs: restartSettleMs });
+    this.accessRate = new TokenBucket(this.settings.accessRatePerSecond, clock.monoMs());
     this.compression = new PushCompression(this.settings, this.#compressor, () => shell.node().address);
     this.meta = this.#makeMeta();
     this.engine = this.#makeEngine();
@@ -250,7 +253,7 @@ export class SessionParts {
       refusals: this.refusals,
       logger: this.#ports.logger,
       pushSwitch: this.pushSwitch,
-      accessRate: new TokenBucket(this.settings.accessRatePerSecond, clock.monoMs()),
+      accessRate: this.accessRate,
       dataCenter: this.#config.dataCenter,
       welcome: (connection, frame) =>
         this.door.welcome(connection, frame, {

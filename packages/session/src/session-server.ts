@@ -285,11 +285,11 @@ export class SessionServer {
   }
 
   #checkGate(nowMs: number): void {
-    const { gate, meta, engine, store } = this.#parts;
+    const { gate, meta, engine, store, accessRate } = this.#parts;
     const { expectedPublishers } = meta.view;
     // What the sessions hold together is known to meta only: tell and ask more often than each second.
     if (gate.closed) meta.beatSoon();
-    if (!gate.check(nowMs, expectedPublishers, store.counts.publishers)) return;
+    if (!gate.check(nowMs, expectedPublishers, store.counts.publishers, accessRate.lackedMs)) return;
     this.#ports.logger.info('first pushes begin', {
       publishers: store.counts.publishers,
       expectedPublishers,

@@ -6,6 +6,8 @@ export class TokenBucket {
   readonly #tokensMax: number;
   #tokens: number;
   #atMs: number;
+  /** When it last had no token, monotonic ms; -Infinity = never. */
+  lackedMs = -Infinity;
 
   /** @param ratePerSecond tokens per second, also the burst */
   constructor(ratePerSecond: number, nowMonoMs: number) {
@@ -22,7 +24,10 @@ export class TokenBucket {
       this.#tokens = Math.min(this.#tokensMax, this.#tokens + passedMs * this.#perMs);
       this.#atMs = nowMonoMs;
     }
-    if (this.#tokens < 1) return false;
+    if (this.#tokens < 1) {
+      this.lackedMs = nowMonoMs;
+      return false;
+    }
     this.#tokens--;
     return true;
   }

@@ -135,6 +135,18 @@ describe('restart gate', () => {
     expect(told.check(1000, 0, 40)).toBe(false);
     expect(told.check(3000, 0, 40)).toBe(true);
   });
+  it('waits for clients that are told to come again, but not beyond the hold', () => {
+    const core = gate();
+    core.start(0, 100, 10_000);
+    expect(core.check(1000, 100, 103, 900)).toBe(false);
+    expect(core.check(2899, 100, 105, 900)).toBe(false);
+    expect(core.check(2900, 100, 105, 900)).toBe(true);
+    const told = gate();
+    told.start(0, 100, 10_000);
+    expect(told.check(3000, 0, 40, 2000)).toBe(false);
+    expect(told.check(9999, 0, 40, 9990)).toBe(false);
+    expect(told.check(10_000, 0, 40, 9990)).toBe(true);
+  });
   it('opens when the hold ends', () => {
     const core = gate();
     core.start(5, 100, 10_000);
