@@ -22,6 +22,14 @@ const TOGETHER_MS = 5000;
 /** An official client that has learnt of a session takes up to so long to be registered there (wire 3.2: waits of 5 s and 5 s). */
 const RETURN_MS = 15_000;
 
+/** Which records of an owner leave. */
+interface Removal {
+  readonly from: (slot: HeldSlot) => boolean;
+  readonly go: (datum: Datum, record: StoredPublisher) => boolean;
+  /** Counts them. */
+  readonly removed: { value: number };
+}
+
 /** Watches owners and removes what dead ones left. */
 export class LeaseKeeper {
   readonly #state: NodeState;
@@ -111,27 +119,30 @@ export class LeaseKeeper {
   #expire(owner: Owner): void {
     const { metrics, ports, slots } = this.#state;
     // What a follower holds leaves through its leader; on a slot that is not decided the clients may be at a session not heard yet.
-    if (!slots.some((slot) => mayRemove(slot, owner))) return;
+    const from = (slot: HeldSlot): boolean => slot.decided && leadsOf(slot, owner);
+    if (!slots.some(from)) return;
     owner.leaving = true;
     metrics.leasesExpired.value++;
     ports.logger.info('lease of a session ended', { session: owner.processId, publishers: owner.publishers });
-    this.#slice(
-      owner,
-      this.#records(owner, () => true, metrics.leaseRemoved),
-    );
+    const removed = metrics.leaseRemoved;
+    this.#slice(owner, this.#records(owner, { from, go: () => true, removed }));
   }
 
-  /** What operators took out of the traffic goes at once; looked for again while a slot is not decided. */
+  /**
+   * What operators took out of the traffic goes at once, also from a slot that is not decided: no session stores it. Looked for again
+   * there, for more may come from other copies.
+   */
   #obey(owner: Owner): void {
     const { metrics, slots } = this.#state;
     if (slots.every((slot) => !slot.leads || slot.decided)) this.#obeyed.add(owner);
     owner.leaving = true;
-    const forbidden = ({ dataInfoId }: Datum, { clientAddress }: StoredPublisher): boolean => {
+    const go = ({ dataInfoId }: Datum, { clientAddress }: StoredPublisher): boolean => {
       const host = parseAddress(clientAddress)?.host ?? clientAddress;
       const dataId = parseDataInfoId(dataInfoId)?.dataId ?? dataInfoId;
       return !this.#rules.allows('publish', host, { dataId, dataInfoId });
     };
-    this.#slice(owner, this.#records(owner, forbidden, metrics.forbiddenRemoved));
+    const removed = metrics.forbiddenRemoved;
+    this.#slice(owner, this.#records(owner, { from: (slot) => leadsOf(slot, owner), go, removed }));
   }
 
   #slice(owner: Owner, records: Generator<void>): void {
@@ -146,16 +157,12 @@ export class LeaseKeeper {
     else state.ports.clock.defer(() => this.#slice(owner, records));
   }
 
-  /** Removes those of the owner's records in led slots that `go`; yields every few data. */
-  *#records(
-    owner: Owner,
-    go: (datum: Datum, record: StoredPublisher) => boolean,
-    removed: { value: number },
-  ): Generator<void> {
+  /** Removes the owner's records; yields every few data. */
+  *#records(owner: Owner, { from, go, removed }: Removal): Generator<void> {
     const { store, slots } = this.#state;
     for (const slot of slots) {
       const held = slot.store;
-      if (held === null || !mayRemove(slot, owner)) continue;
+      if (held === null || !from(slot)) continue;
       let looked = 0;
       for (const datum of held.data.values()) {
         // Between slices the slot may have been lost.
@@ -172,8 +179,8 @@ export class LeaseKeeper {
   }
 }
 
-function mayRemove(slot: HeldSlot, owner: Owner): boolean {
-  return slot.leads && slot.decided && slot.store?.shares.has(owner) === true;
+function leadsOf(slot: HeldSlot, owner: Owner): boolean {
+  return slot.leads && slot.store?.shares.has(owner) === true;
 }
 
 function ownedBy(datum: Datum, owner: Owner): StoredPublisher[] {

@@ -37,6 +37,8 @@ export interface AntiEntropyPorts {
   readonly routing: Routing;
   channel(leader: string): BoltChannel | null;
   lastStamp(): number;
+  /** A stamp that all registrations to come are above. */
+  registrationStamp(): number;
   observe(stamp: number): void;
   /** The leader lacks this publisher: write it again. */
   resend(publisher: SessionPublisher): void;
@@ -196,7 +198,7 @@ export class AntiEntropy implements ReplyHandler<string> {
       if (service.publishers === null) continue;
       for (const publisher of service.publishers.values()) if (!publisher.hidden) publishers.push(publisher);
     }
-    this.#page({ leader, slot, asOfStamp: this.#ports.lastStamp(), publishers, at: 0 });
+    this.#page({ leader, slot, asOfStamp: this.#ports.registrationStamp(), publishers, at: 0 });
   }
 
   #page(run: ListingRun): void {

@@ -184,6 +184,7 @@ export class SessionParts {
       metrics: this.metrics,
       store: this.store,
       stamps: this.stamps,
+      registrationStamps: this.registrationStamps,
       meta: this.meta,
       slotCount: this.#config.slotConfig.slotCount,
       zone: this.zone,

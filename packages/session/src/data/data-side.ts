@@ -15,6 +15,7 @@ import {
 } from '@sofa-registry/wire';
 import { AntiEntropy } from '../anti-entropy.ts';
 import type { SessionMetrics } from '../metrics.ts';
+import type { RegistrationStamps } from '../registry/registration-stamps.ts';
 import type { RegistrationStore } from '../registry/registration-store.ts';
 import type { SessionPublisher } from '../registry/registrations.ts';
 import type { ServiceEntry } from '../registry/service-entry.ts';
@@ -33,6 +34,7 @@ export interface DataSidePorts {
   readonly metrics: SessionMetrics;
   readonly store: RegistrationStore;
   readonly stamps: HybridClock;
+  readonly registrationStamps: RegistrationStamps;
   readonly meta: MetaLink;
   readonly slotCount: number;
   /** Region, upper case. */
@@ -84,6 +86,7 @@ export class DataSide {
     });
     this.antiEntropy = new AntiEntropy({
       ...shared,
+      registrationStamp: () => side.registrationStamps.next(),
       resend: (publisher: SessionPublisher) => this.forwarder.publish(publisher),
       differs: (dataInfoId, version) => this.subscriptions.differs(dataInfoId, version),
     });

@@ -74,11 +74,15 @@ export class Doubts {
 
   /** Looks whether clients of doubtful publishers have shown themselves; call it now and then. */
   recheck(): void {
-    const nowMs = this.#parts.clock.monoMs();
+    const { clock, store, registrationStamps } = this.#parts;
+    const nowMs = clock.monoMs();
+    const provesFromMs = nowMs + registrationStamps.wakingMs;
     for (const [publisher, sinceMs] of this.#doubtful) {
       const { connection } = publisher;
-      if (connection === null || !this.#parts.store.holds(publisher)) {
+      if (connection === null || !store.holds(publisher)) {
         this.#doubtful.delete(publisher);
+      } else if (provesFromMs > nowMs) {
+        this.#doubtful.set(publisher, Math.max(sinceMs, provesFromMs));
       } else if (connection.channel.lastReceivedMonoMs >= sinceMs) {
         this.#doubtful.delete(publisher);
         this.#restamp(publisher);

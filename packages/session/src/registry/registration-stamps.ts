@@ -52,9 +52,13 @@ export class RegistrationStamps {
     return Math.max(0, this.#wakingUntilMs - monoMs);
   }
 
-  /** The next stamp, above all that were made here. */
-  next(): number {
+  /**
+   * The next stamp, above all that were made here.
+   * @param held stamp of what is held here of the same registration; it may be newer than the moment before a stand-still, for its client
+   *   has proved since that it is here. What comes next is newer still.
+   */
+  next(held = 0): number {
     this.#last = this.awake ? this.#hybrid.next() : this.#last + 1;
-    return this.#last;
+    return Math.max(this.#last, held + 1);
   }
 }

@@ -116,8 +116,8 @@ export class SessionRegistry {
     const { metrics, store, stamps, traffic } = this.#parts;
     const registerId = message.registId as string;
     const version = Number(message.version ?? 0);
-    const stamp = stamps.next();
     const held = kind.held(service, registerId);
+    const stamp = stamps.next(held?.stamp);
     const owner = held === undefined ? null : kind.owner(held);
     // A client may take back what it said by any connection.
     const from = unregister ? null : connection;

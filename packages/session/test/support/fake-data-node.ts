@@ -63,6 +63,8 @@ export class FakeDataNode {
   tellVersionsOnly = false;
   /** Nothing is told. */
   silent = false;
+  /** Told the class of each request, before it is answered. */
+  onRequest: ((className: string) => void) | null = null;
   /** Class names of all requests, in order. */
   readonly seen: string[] = [];
   readonly writes: WriteItem[] = [];
@@ -190,6 +192,7 @@ export class FakeDataNode {
 
   #request(channel: BoltChannel<LinkState>, frame: Frame): void {
     this.seen.push(frame.className);
+    this.onRequest?.(frame.className);
     if (this.deaf.has(frame.className)) return;
     const respond = (className: string, content: Buffer): void => channel.respond(frame, className, content);
     if (frame.className === Hello.className) {
