@@ -55,7 +55,7 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
     find: 'if (this.#behind(target)) this.#afterChange(target);',
     replace: '',
     breaks: 'L1',
-    caughtBy: 29,
+    caughtBy: 2,
   },
   {
     name: 'no-new-stamp',
@@ -109,7 +109,7 @@ export const SESSION_MUTATIONS: readonly Mutation[] = [
     find: 'target.pushedVersion = flight.version;',
     replace: '',
     breaks: 'L7',
-    caughtBy: 1,
+    caughtBy: 'published while its leader is away',
   },
   {
     name: 'off-client-stays-registered',
