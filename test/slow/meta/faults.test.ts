@@ -298,7 +298,7 @@ describe.each(CHOSEN as readonly SharedStoreKind[])('metas on %s', (kind) => {
   scenario(`the store's leader is paused for ${seconds(STORE_PAUSE_MS)}`, ci('etcd'), async () => {
     const hurt = await store.leader();
     const { term } = leader();
-    hurt.freeze();
+    await hurt.freeze();
     const meanwhile = await arena.propagates();
     await sleep(STORE_PAUSE_MS);
     hurt.thaw();

@@ -64,7 +64,7 @@ describe('etcd cluster of three', () => {
     store = await open();
     await store.docs.put('k', 'v', { expect: 'any' });
     for (const server of servers) {
-      server.freeze();
+      await server.freeze();
       await writes(store);
       const start = performance.now();
       expect((await store.docs.get('k'))?.value).toBe('v');

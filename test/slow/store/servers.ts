@@ -4,7 +4,15 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,8 +26,8 @@ export interface RealServer {
   kill(): Promise<void>;
   /** Starts it again on the same data and port and waits until it answers. */
   restart(): Promise<void>;
-  /** Stops the process in its tracks; the kernel still accepts connections. */
-  freeze(): void;
+  /** Stops the process in its tracks and waits until no thread of it runs; the kernel still accepts connections. */
+  freeze(): Promise<void>;
   thaw(): void;
   /** Kills the process and deletes its data. */
   stop(): Promise<void>;
@@ -51,6 +59,34 @@ export async function freePort(): Promise<number> {
 function idsOf(user: string): { uid: number; gid: number } {
   const id = (flag: string): number => Number(spawnSync('id', [flag, user], { encoding: 'utf8' }).stdout);
   return { uid: id('-u'), gid: id('-g') };
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It ended between the listing and the signal.
+  }
+}
+
+/** Whether no thread of a process runs; a process that ended counts as well. */
+function stands(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/task`).every((thread) => {
+      const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8');
+      // The state follows the name, which stands in brackets and may contain anything.
+      return /^[TtZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+    });
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes(String((error as NodeJS.ErrnoException).code))) return true;
+    throw error;
+  }
+}
+
+/** The signal returns before it has reached the threads that run on other cores: a query may still be answered then. */
+async function stop(pid: number): Promise<void> {
+  send(pid, 'SIGSTOP');
+  await eventually(`process ${pid} to stand`, 10_000, () => (stands(pid) ? true : undefined));
 }
 
 class Server implements RealServer {
@@ -103,8 +139,11 @@ class Server implements RealServer {
     this.child = null;
   }
 
-  freeze(): void {
-    this.signalAll('SIGSTOP');
+  async freeze(): Promise<void> {
+    const [parent, ...before] = this.pids();
+    await stop(parent);
+    // Once it stands it starts no further children.
+    await Promise.all([...new Set([...before, ...this.pids().slice(1)])].map(stop));
   }
 
   thaw(): void {
@@ -117,18 +156,16 @@ class Server implements RealServer {
     rmSync(this.dir, { recursive: true, force: true });
   }
 
-  /** The server and its own children (PostgreSQL has a process per connection). */
   private signalAll(signal: NodeJS.Signals): void {
+    for (const pid of this.pids()) send(pid, signal);
+  }
+
+  /** The server and its own children (PostgreSQL has a process per connection). */
+  private pids(): number[] {
     const pid = this.child?.pid;
-    if (pid === undefined) return;
+    if (pid === undefined) return [];
     const children = spawnSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' }).stdout;
-    for (const each of [pid, ...children.trim().split(/\s+/).filter(Boolean).map(Number)]) {
-      try {
-        process.kill(each, signal);
-      } catch {
-        // It ended between the listing and the signal.
-      }
-    }
+    return [pid, ...children.trim().split(/\s+/).filter(Boolean).map(Number)];
   }
 
   private run(command: string, args: string[]): void {

@@ -164,7 +164,7 @@ function describeFaults(kind: ServerKind, server: () => RealServer, { ttlMs }: S
     it('fails fast while the server is frozen; writes are unknown, and never half done', async () => {
       const store = await open();
       const { version } = await store.docs.put('k', 'v', { expect: 'any' });
-      server().freeze();
+      await server().freeze();
       const read = await timed(store.docs.get('k'));
       const write = await timed(store.docs.put('k', 'w', { expect: version }));
       const opening = await timed(openStore(options(), realPorts()));
