@@ -112,7 +112,7 @@ export class DataNode implements BoltHandler<Link> {
     this.#leases.start();
     this.#sweeper.start();
     this.#feeds.start();
-    this.#assessTimer = every(this.state.ports.clock, ASSESS_MS, () => this.board.assessAll());
+    this.#assessTimer = every(this.state.ports.clock, ASSESS_MS, () => this.board.takeCensus());
     this.viewChanged();
   }
 
@@ -129,7 +129,7 @@ export class DataNode implements BoltHandler<Link> {
 
   /** The cluster view changed: a new table, other members. */
   viewChanged(): void {
-    this.board.censusChanged();
+    this.board.takeCensus();
     this.board.apply(this.state.cluster.view.table);
   }
 
@@ -259,14 +259,14 @@ export class DataNode implements BoltHandler<Link> {
 
   #joined(link: Link): void {
     this.#notifier.attach(link);
-    if (link.owner !== null) this.board.censusChanged();
+    if (link.owner !== null) this.board.takeCensus();
   }
 
   #left(link: Link): void {
     this.#notifier.detach(link);
     this.#feeds.left(link);
     this.#parked.drop(link);
-    if (link.owner !== null) this.board.censusChanged();
+    if (link.owner !== null) this.board.takeCensus();
   }
 
   #tableApplied(): void {

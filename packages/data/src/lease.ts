@@ -110,9 +110,8 @@ export class LeaseKeeper {
   #alive(nowMs: number): Set<string> {
     const alive = new Set<string>();
     for (const member of this.#state.cluster.view.members) alive.add(member.processId);
-    for (const link of this.#state.links)
-      if (link.owner !== null && nowMs - link.channel.lastReceivedMonoMs < this.#state.tunables.linkSilentMs)
-        alive.add(link.processId);
+    const silentMs = nowMs - this.#state.tunables.linkSilentMs;
+    for (const link of this.#state.links) if (link.provesAlive(silentMs)) alive.add(link.processId);
     return alive;
   }
 

@@ -26,4 +26,9 @@ export class Link {
   get processId(): string {
     return this.node === null ? '' : this.node.processId;
   }
+
+  /** True if a session's word came later than `silentMs` (monotonic): a link that is half-open stays for a while and proves nothing. */
+  provesAlive(silentMs: number): boolean {
+    return this.owner !== null && this.channel.lastReceivedMonoMs > silentMs;
+  }
 }

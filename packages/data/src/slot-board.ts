@@ -59,10 +59,10 @@ export class SlotBoard {
   }
 
   /**
-   * Members or links changed: decide again about every slot that waits for sessions. Who left counts for one lease more: so long
-   * its publishers would stay if this node had not lost them, and their clients come back elsewhere meanwhile.
+   * Members or links changed, or time went by: decide again about every slot that waits for sessions. Who left counts for one lease
+   * more: so long its publishers would stay if this node had not lost them, and their clients come back elsewhere meanwhile.
    */
-  censusChanged(): void {
+  takeCensus(): void {
     const before = this.#sessions ?? new Set<string>();
     const present = this.#present();
     const untilMs = this.#state.nowMs() + this.#state.tunables.leaseMs;
@@ -70,11 +70,11 @@ export class SlotBoard {
       if (!present.has(processId) && !this.#departed.has(processId)) this.#departed.set(processId, untilMs);
     for (const processId of present) this.#departed.delete(processId);
     this.#sessions = present;
-    this.assessAll();
+    this.#assessAll();
   }
 
-  /** Decides again about every slot: ceilings and hand-overs have their times. */
-  assessAll(): void {
+  /** Ceilings and hand-overs have their times. */
+  #assessAll(): void {
     const nowMs = this.#state.nowMs();
     for (const [processId, untilMs] of this.#departed) if (nowMs >= untilMs) this.#departed.delete(processId);
     for (const slot of this.#state.slots) {
@@ -228,7 +228,8 @@ export class SlotBoard {
     const processIds = new Set<string>();
     for (const member of this.#state.cluster.view.members)
       if (member.role === 'session') processIds.add(member.processId);
-    for (const link of this.#state.links) if (link.owner !== null) processIds.add(link.processId);
+    const silentMs = this.#state.nowMs() - this.#state.tunables.linkSilentMs;
+    for (const link of this.#state.links) if (link.provesAlive(silentMs)) processIds.add(link.processId);
     return processIds;
   }
 

@@ -88,6 +88,28 @@ describe('a gained slot', () => {
     expect(node.state.slots[1]).toMatchObject({ readable: true, partial: false, settled: true });
   });
 
+  it('does not wait for a session because its half-open link is still there', async () => {
+    const session = new TestSession(cluster, 'S1');
+    cluster.setMembers([session.node]);
+    const node = await cluster.startData(NODE, { leaseMs: 5000, linkSilentMs: 3000 });
+    await session.connect(NODE);
+    const dead = new TestSession(cluster, 'S2');
+    dead.heartbeatMs = 0;
+    await dead.connect(NODE);
+    await session.sync();
+    await cluster.clock.advance(2900);
+    expect([...node.board.census.present]).toHaveLength(2);
+    await cluster.clock.advance(200);
+    expect([...node.board.census.present]).toEqual([session.node.processId]);
+    expect(node.state.slots[1].settled).toBe(false);
+    await cluster.clock.advance(5200);
+    expect(node.state.slots[1]).toMatchObject({ partial: false, settled: true });
+    // It only stood still: its word counts again.
+    await dead.compare([1]);
+    await cluster.clock.advance(100);
+    expect([...node.board.census.present]).toHaveLength(2);
+  });
+
   it('that is partial answers who has nothing; who holds a list keeps it until the last ceiling', async () => {
     const dead = new TestSession(cluster, 'S2');
     cluster.setMembers([dead.node]);

@@ -4,7 +4,7 @@ import { STORE_LIMITS } from '@sofa-registry/store';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Membership, PROBE_PEERS_MAX } from '../src/core/membership.ts';
-import { PublisherMemory } from '../src/core/publisher-memory.ts';
+import { PEAK_MS, PublisherMemory } from '../src/core/publisher-memory.ts';
 import { ReportBook } from '../src/core/slot-reports.ts';
 import { decodeTable, encodeTable } from '../src/core/table-doc.ts';
 import { META_DEFAULTS, META_SETTINGS } from '../src/index.ts';
@@ -265,7 +265,39 @@ describe('memory of the publishers', () => {
     expect(memory.expected([session('b', 0)], 30)).toBe(0);
   });
 
-  it('is written when it changed by more than a tenth, at most every three seconds', () => {
+  it('does not forget the publishers of a session that died lately', () => {
+    const memory = new PublisherMemory(15_000);
+    memory.expected([session('a', 500), session('b', 500)], 0);
+    expect(memory.expected([session('a', 520), session('b2', 0)], 1000)).toBe(0);
+    expect(memory.expected([session('a2', 0), session('b3', 300)], 2000)).toBe(1000);
+    expect(memory.expected([session('a2', 500), session('b3', 460)], 3000)).toBe(0);
+  });
+
+  it('forgets those that left in the end', () => {
+    const memory = new PublisherMemory(15_000);
+    memory.expected([session('a', 1000)], 0);
+    for (let nowMs = 0; nowMs < 2 * PEAK_MS; nowMs += 1000) memory.expected([session('a', 10)], nowMs);
+    expect(memory.due(2 * PEAK_MS - 1)?.count).toBe(1000);
+    expect(memory.expected([session('a', 10)], 2 * PEAK_MS)).toBe(0);
+    expect(memory.expected([session('b', 0)], 2 * PEAK_MS + 1000)).toBe(10);
+  });
+
+  it('forgets those that were not back when a restart was over', () => {
+    const memory = new PublisherMemory(15_000);
+    memory.restore({ count: 1000, sessions: ['a'] });
+    memory.expected([session('b', 1)], 0);
+    expect(memory.expected([session('b', 200)], 15_000)).toBe(0);
+    expect(memory.expected([session('c', 0)], 16_000)).toBe(200);
+  });
+
+  it('is as it was when another meta takes over before all sessions were heard', () => {
+    const memory = new PublisherMemory(15_000);
+    memory.restore({ count: 1000, sessions: ['a', 'b'] });
+    expect(memory.expected([session('a', 500)], 0)).toBe(0);
+    expect(memory.expected([session('c', 0)], 1000)).toBe(1000);
+  });
+
+  it('is written when it changed by more than a tenth, at most every second', () => {
     const memory = new PublisherMemory(15_000);
     memory.expected([session('a', 100)], 0);
     expect(memory.due(0)).toEqual({ count: 100, sessions: ['a'] });

@@ -33,6 +33,8 @@ export class JavaDriver {
   /** All that observers of this process were given, by the name of the registration, oldest first. */
   readonly data = new Map<string, SeenData[]>();
   readonly configs = new Map<string, SeenConfig[]>();
+  /** Called with each of them as it comes. */
+  onData: (name: string, data: SeenData) => void = () => undefined;
   readonly #child: ChildProcess;
   readonly #replies = new Map<string, { resolve(fields: string[]): void; reject(error: Error): void }>();
   #nextId = 1;
@@ -178,8 +180,11 @@ export class JavaDriver {
     if (kind === 'ready') this.#ready = true;
     else if (kind === 'ok') this.#replies.get(id)?.resolve(rest);
     else if (kind === 'err') this.#replies.get(id)?.reject(new Error(rest[0]));
-    else if (kind === 'data') append(this.data, id, seenOf(rest));
-    else if (kind === 'config') append(this.configs, id, { value: rest[1] });
+    else if (kind === 'data') {
+      const data = seenOf(rest);
+      append(this.data, id, data);
+      this.onData(id, data);
+    } else if (kind === 'config') append(this.configs, id, { value: rest[1] });
   }
 
   async #until(done: () => boolean, limitMs: number, what: string | (() => string)): Promise<void> {

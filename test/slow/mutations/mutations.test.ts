@@ -74,6 +74,10 @@ describe('deliberate bugs', () => {
     expect(MUTATIONS.length - meta.length).toBeGreaterThanOrEqual(15);
   });
 
+  test('the chosen ones exist', () => {
+    expect(ONLY.filter((only) => MUTATIONS.every(({ name }) => name !== only))).toEqual([]);
+  });
+
   const chosen = MUTATIONS.filter(({ name }) => ONLY.length === 0 || ONLY.includes(name));
   test.each(chosen)('$name: $what', { timeout: 240_000 }, async (mutation) => {
     const source = readFileSync(new URL(mutation.file, PACKAGES), 'utf8');

@@ -3,8 +3,12 @@
  * pushes until nearly as many are back. Pure.
  *
  * The memory names the sessions that were counted. As long as one of them lives the registry has not restarted, and nothing is
- * handed out. When all of them are gone or have lost their connection (they are members until they are evicted), the remembered number is handed out until nearly as many publishers are there again or
- * the hold is over.
+ * handed out. When all of them are gone or have lost their connection (they are members until they are evicted), the remembered
+ * number is handed out until nearly as many publishers are there again or the hold is over.
+ *
+ * What a session held is not counted any more once the session is dead, although its clients are only on their way to another one, or
+ * to a restarted registry. So the number falls late: it is the most there were lately. A number that is too high costs a wait that
+ * ends with the hold, one that is too low costs lists their publishers.
  */
 
 /** Share of the remembered number from which on all count as back. */
@@ -13,6 +17,9 @@ const BACK_SHARE = 0.95;
 const CHANGE_SHARE = 0.1;
 /** Shortest time between two writes, ms. */
 const WRITE_MS = 1000;
+
+/** A number of publishers is remembered for so long at least, twice as long at most, ms: clients take up to 45 s to another session. */
+export const PEAK_MS = 45_000;
 
 /** What is stored. */
 export interface PublisherCount {
@@ -24,6 +31,7 @@ export interface PublisherCount {
 /** The memory. */
 export class PublisherMemory {
   readonly #holdMs: number;
+  readonly #peak = new RecentPeak();
   #count = 0;
   #sessions = new Set<string>();
   #restartedMs = -1;
@@ -39,6 +47,7 @@ export class PublisherMemory {
   /** What a former leader left. */
   restore(stored: PublisherCount): void {
     this.#count = stored.count;
+    this.#peak.reset(stored.count);
     this.#sessions = new Set(stored.sessions);
     this.#written = stored;
   }
@@ -59,9 +68,11 @@ export class PublisherMemory {
     if (this.#count > 0 && !survivor) {
       if (this.#restartedMs < 0) this.#restartedMs = nowMs;
       if (nowMs - this.#restartedMs < this.#holdMs && total < this.#count * BACK_SHARE) return this.#count;
+      // Who is not back by now has left.
+      this.#peak.reset(total);
     }
     this.#restartedMs = -1;
-    this.#count = total;
+    this.#count = this.#peak.add(total, nowMs);
     this.#sessions = new Set(sessions.map((session) => session.processId));
     return 0;
   }
@@ -87,5 +98,28 @@ export class PublisherMemory {
   /** What was due has not been written: it stays due. */
   unwritten(): void {
     this.#written = { count: 0, sessions: [] };
+  }
+}
+
+/** The greatest of the numbers of the last {@link PEAK_MS} and some before. */
+class RecentPeak {
+  #sinceMs = -Infinity;
+  #now = 0;
+  #before = 0;
+
+  reset(value: number): void {
+    this.#sinceMs = -Infinity;
+    this.#now = value;
+    this.#before = 0;
+  }
+
+  add(value: number, nowMs: number): number {
+    if (nowMs - this.#sinceMs >= PEAK_MS) {
+      this.#before = this.#now;
+      this.#now = 0;
+      this.#sinceMs = nowMs;
+    }
+    this.#now = Math.max(this.#now, value);
+    return Math.max(this.#now, this.#before);
   }
 }

@@ -1,15 +1,7 @@
-/**
- * `npm run sim`: replays a seed or runs a batch.
- *
- *   npm run sim -- --seed 7 [--level none|single|combo|meta] [--trace] [--no-shrink]
- *   npm run sim -- --runs 200 [--from 1] [--minutes 4] [--workers 2] [--level ...]
- *   npm run sim -- --runs 100000 --minutes 2 --from $(date +%s) --tolerate 0.01     a fresh batch, as continuous integration runs it
- *   npm run sim -- --big [--seed 1]            ten minutes, 3 metas, 5 data nodes, 4 sessions, 200 clients
- *   ... --size data=1,sessions=2               fixes parts of the size that the seed would draw
- */
-import { parseArgs } from 'node:util';
+/** `npm run sim`: replays a seed or runs a batch; `--help` says how. */
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { BatchSummary, levelOf, type RunSummary, runSeed } from './batch.ts';
+import { readOptions, type SimOptions, USAGE } from './cli-options.ts';
 import { type FaultLevel, faultText } from './faults.ts';
 import { makePlan, type SimPlan, type SimSize } from './plan.ts';
 import { runPlan, type SimResult } from './sim-run.ts';
@@ -94,24 +86,8 @@ interface Ask {
   readonly size: Partial<SimSize>;
 }
 
-function sizeOf(text: string): Partial<SimSize> {
-  return Object.fromEntries(
-    text
-      .split(',')
-      .filter((part) => part !== '')
-      .map((part) => [part.split('=')[0], Number(part.split('=')[1])]),
-  );
-}
-
-async function batch(
-  from: number,
-  runs: number,
-  minutes: number,
-  workers: number,
-  level: FaultLevel | undefined,
-  size: Partial<SimSize>,
-  tolerate: number,
-): Promise<boolean> {
+async function batch(options: SimOptions, runs: number): Promise<boolean> {
+  const { from, minutes, workers, level, size, tolerate } = options;
   const summary = new BatchSummary();
   say(`seeds from ${from}`);
   const untilMs = wallMs() + minutes * 60_000;
@@ -163,39 +139,21 @@ function work(more: () => Ask | null, done: (run: RunSummary) => void): Promise<
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      seed: { type: 'string' },
-      runs: { type: 'string' },
-      from: { type: 'string', default: '1' },
-      minutes: { type: 'string', default: '1000000' },
-      workers: { type: 'string', default: '2' },
-      level: { type: 'string' },
-      trace: { type: 'boolean', default: false },
-      'no-shrink': { type: 'boolean', default: false },
-      big: { type: 'boolean', default: false },
-      size: { type: 'string', default: '' },
-      tolerate: { type: 'string', default: '0' },
-    },
-  });
-  const level = values.level as FaultLevel | undefined;
-  const seed = Number(values.seed ?? values.from);
-  const size = sizeOf(values.size);
+  let options: SimOptions;
+  try {
+    options = readOptions(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+    process.exitCode = 2;
+    return;
+  }
+  const { help, seed, runs, level, trace, shrinks, big, size } = options;
+  if (help) return say(USAGE);
   let clean: boolean;
-  if (values.big)
-    clean = await one(makePlan(seed, level ?? 'combo', { ...BIG, ...size }), values.trace, false);
-  else if (values.runs === undefined)
-    clean = await one(makePlan(seed, level ?? levelOf(seed), size), values.trace, !values['no-shrink']);
-  else
-    clean = await batch(
-      Number(values.from),
-      Number(values.runs),
-      Number(values.minutes),
-      Number(values.workers),
-      level,
-      size,
-      Number(values.tolerate),
-    );
+  if (big) clean = await one(makePlan(seed, level ?? 'combo', { ...BIG, ...size }), trace, false);
+  else if (runs === undefined)
+    clean = await one(makePlan(seed, level ?? levelOf(seed), size), trace, shrinks);
+  else clean = await batch(options, runs);
   process.exitCode = clean ? 0 : 1;
 }
 

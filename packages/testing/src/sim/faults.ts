@@ -7,7 +7,9 @@ import type { SimSize } from './plan.ts';
  * metas and their store (see `meta-faults.ts`), with data nodes that die meanwhile; `operator`: what operators do (see
  * `operator-faults.ts`), with single faults meanwhile.
  */
-export type FaultLevel = 'none' | 'single' | 'combo' | 'meta' | 'operator';
+export const FAULT_LEVELS = ['none', 'single', 'combo', 'meta', 'operator'] as const;
+/** One of {@link FAULT_LEVELS}. */
+export type FaultLevel = (typeof FAULT_LEVELS)[number];
 
 /** Stands for the meta that leads when the fault begins (the first one if none does). */
 export const META_LEADER = 'meta-leader';

@@ -33,8 +33,6 @@ export class TakenOff {
   readonly #publishers: Publishers;
   readonly #words = new Map<string, Word>();
   #numbers = 0;
-  /** The session each client was at last, and when it came there from another one. */
-  readonly #sessions = new Map<string, { readonly session: string; readonly movedMs: number }>();
   /** When copies of data were last at risk. */
   #riskMs = -Infinity;
 
@@ -65,16 +63,8 @@ export class TakenOff {
     if (word !== undefined) word.pending = false;
   }
 
-  /**
-   * It may have left its last session unheard, and have taken a publication back since: what that session had stored of it no session
-   * knows any more, so it stays until the lease ends.
-   */
+  /** The client has a connection again. */
   connected(client: ModelClient): void {
-    const last = this.#sessions.get(client.name);
-    if (last?.session !== client.session) {
-      const movedMs = last === undefined ? -Infinity : this.#world.nowMs();
-      this.#sessions.set(client.name, { session: client.session, movedMs });
-    }
     const word = this.#words.get(client.name);
     if (word !== undefined) word.connectedMs = this.#world.nowMs();
   }
@@ -110,8 +100,7 @@ export class TakenOff {
     const word = this.#words.get(client.name);
     if (word === undefined || word.off === 0) return false;
     const nowMs = this.#world.nowMs();
-    const stays = nowMs - (this.#sessions.get(client.name)?.movedMs ?? -Infinity) > HELD_MS_MAX;
-    const present = stays && session !== '' && lostMs === Infinity && unsoundMs === Infinity;
+    const present = session !== '' && lostMs === Infinity && unsoundMs === Infinity;
     const calm = this.#world.disturbedSince() === Infinity && nowMs - this.#riskMs > HELD_MS_MAX;
     if (!present || !calm || client.unacked() > 0 || this.settled(client) === 0) word.hiddenMs = Infinity;
     else if (word.hiddenMs === Infinity) word.hiddenMs = nowMs;
