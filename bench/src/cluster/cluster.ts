@@ -79,6 +79,8 @@ export class Cluster {
   readonly nodes: ClusterNode[] = [];
   readonly #options: ClusterOptions;
   readonly #metas: readonly RolePorts[];
+  /** Error lines of processes that are no more. */
+  readonly #pastErrors: string[] = [];
 
   private constructor(options: ClusterOptions, metas: readonly RolePorts[]) {
     this.#options = options;
@@ -157,6 +159,7 @@ export class Cluster {
   revive(...names: string[]): void {
     for (const name of names) {
       const node = this.node(name);
+      this.#pastErrors.push(...errorsOf(node));
       node.process = this.#process(node);
       node.up = true;
     }
@@ -202,6 +205,7 @@ export class Cluster {
     const node = this.node(name);
     await node.proxy?.close();
     await node.httpProxy?.close();
+    this.#pastErrors.push(...errorsOf(node));
     this.nodes.splice(this.nodes.indexOf(node), 1);
   }
 
@@ -303,6 +307,11 @@ export class Cluster {
       .join('\n');
   }
 
+  /** What all processes logged at level error, those that were replaced included: each is a bug, unless a test provokes it. */
+  get errorLines(): string[] {
+    return [...this.#pastErrors, ...this.nodes.flatMap(errorsOf)];
+  }
+
   get #proxied(): boolean {
     return this.#options.proxied ?? true;
   }
@@ -346,6 +355,10 @@ export class Cluster {
       env: this.#options.env?.[name],
     });
   }
+}
+
+function errorsOf({ name, process: child }: ClusterNode): string[] {
+  return child.errorLines.map((line) => `${name}: ${line}`);
 }
 
 function inFrontOf(port: number): Promise<FaultProxy> {

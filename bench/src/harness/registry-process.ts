@@ -10,6 +10,8 @@ const HOST = '127.0.0.1';
 const HEALTHY_LIMIT_MS = 20_000;
 const STOP_LIMIT_MS = 5_000;
 const OUTPUT_CHARS_MAX = 64 * 1024;
+/** Error lines kept of one process. */
+const ERROR_LINES_MAX = 20;
 
 /** Roles in the order in which they start. */
 export type Role = 'meta' | 'data' | 'session';
@@ -69,6 +71,9 @@ export class RegistryProcess {
   inspectorUrl: string | null = null;
   readonly #child: ChildProcess;
   #output = '';
+  /** The begun line at the end of what was printed. */
+  #line = '';
+  readonly #errorLines: string[] = [];
   #exited = false;
 
   private constructor(options: StartOptions) {
@@ -120,6 +125,11 @@ export class RegistryProcess {
     return this.#output;
   }
 
+  /** What it logged at level error, the first of them: each is a bug of the registry, unless a test provokes it. */
+  get errorLines(): readonly string[] {
+    return this.#errorLines;
+  }
+
   get exited(): boolean {
     return this.#exited;
   }
@@ -157,7 +167,13 @@ export class RegistryProcess {
   }
 
   #heard(chunk: Buffer): void {
-    this.#output = (this.#output + chunk.toString('utf8')).slice(-OUTPUT_CHARS_MAX);
+    const text = chunk.toString('utf8');
+    this.#output = (this.#output + text).slice(-OUTPUT_CHARS_MAX);
+    const lines = (this.#line + text).split('\n');
+    this.#line = lines.pop() ?? '';
+    for (const line of lines)
+      if (line.startsWith('{"level":"error"') && this.#errorLines.length < ERROR_LINES_MAX)
+        this.#errorLines.push(line);
     const url = /ws:\/\/[\w.:/-]+/.exec(this.#output);
     if (url !== null) this.inspectorUrl ??= url[0];
   }

@@ -58,7 +58,7 @@ export class BoltChannel<T = unknown> implements PendingOwner, WatchedChannel, F
     this.userData = undefined as T;
     this.#connection = connection;
     this.#context = context;
-    this.#receiver = new FrameReceiver(this, context.limits);
+    this.#receiver = new FrameReceiver(this, context.limits, context.assembly);
     this.#proto = options.proto ?? 1;
     this.#ver1 = options.ver1 ?? 1;
     this.#watch = context.watch === null ? null : new ChannelWatch(this, context.watch);
@@ -261,6 +261,11 @@ export class BoltChannel<T = unknown> implements PendingOwner, WatchedChannel, F
   garbled(error: WireError): void {
     this.#context.metrics.wireErrors.with(error.code).value++;
     this.#close('wire', `${error.code}: ${error.message}`);
+  }
+
+  /** @internal called by the receiver */
+  crowdedOut(): void {
+    this.#close('crowded', 'too many unfinished frames: the oldest must go');
   }
 
   /** @internal called by the receiver */

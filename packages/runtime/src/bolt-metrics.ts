@@ -1,8 +1,8 @@
 /** Counters of Bolt channels. */
 import { type Counter, type CounterVec, MetricSet } from './metrics.ts';
 
-/** Why channels close; what does not fit is `other`. */
-export const CLOSE_KINDS = ['peer', 'ended', 'idle', 'heartbeat', 'wire', 'other'] as const;
+/** Why channels close; what does not fit is `other`. `crowded`: all together held too much of unfinished frames. */
+export const CLOSE_KINDS = ['peer', 'ended', 'idle', 'heartbeat', 'wire', 'crowded', 'other'] as const;
 /** One of {@link CLOSE_KINDS}. */
 export type CloseKind = (typeof CLOSE_KINDS)[number];
 

@@ -44,6 +44,11 @@ export interface BoltChannelOptions<T = unknown> {
   readonly handler: BoltHandler<T>;
   /** Frame limits; defaults of the wire package. */
   readonly limits?: Partial<BoltLimits>;
+  /**
+   * What unfinished frames of all channels with these options may hold together, bytes; above it the channel with the oldest is closed
+   * (kind `crowded`). Default 64 MiB.
+   */
+  readonly assemblyBytesMax?: number;
   /** Close when no byte arrived for so long. Server side: 45000 (wire 1.5). Default 0 = never. Up to 250 ms late. */
   readonly idleCloseMs?: number;
   /**

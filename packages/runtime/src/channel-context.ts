@@ -1,5 +1,6 @@
 /** What all channels with the same options share, worked out once. */
 import { type BoltLimits, boltLimits } from '@sofa-registry/wire';
+import { AssemblyBudget } from './assembly-budget.ts';
 import { BOLT_METRICS, type BoltMetrics } from './bolt-metrics.ts';
 import {
   type BoltChannelOptions,
@@ -16,6 +17,8 @@ export interface ChannelContext<T> {
   readonly clock: Clock;
   readonly handler: BoltHandler<T>;
   readonly limits: BoltLimits;
+  /** What unfinished frames of these channels may hold together. */
+  readonly assembly: AssemblyBudget;
   readonly pendingMax: number;
   readonly pauseWhenFull: boolean;
   /** The first frame of the peer tells the protocol. */
@@ -51,6 +54,7 @@ function build<T>(options: BoltChannelOptions<T>): ChannelContext<T> {
     clock,
     handler: options.handler,
     limits: boltLimits(options.limits),
+    assembly: new AssemblyBudget(options.assemblyBytesMax),
     pendingMax: options.pendingMax ?? PENDING_MAX,
     pauseWhenFull: options.pauseWhenFull ?? false,
     learnsProto: options.proto === undefined,

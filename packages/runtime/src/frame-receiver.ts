@@ -3,6 +3,7 @@
  * all receivers share one sink function, so a connection costs no closure.
  */
 import { type BoltLimits, type Frame, FrameDecoder, WireError } from '@sofa-registry/wire';
+import { type Assembler, ASSEMBLY_COUNTED_BYTES, type AssemblyBudget } from './assembly-budget.ts';
 import type { ConnectionHandler } from './ports.ts';
 
 /** The channel as its receiver sees it. None of these may throw. */
@@ -12,6 +13,8 @@ export interface FrameOwner {
   received(frame: Frame): void;
   /** The bytes are not Bolt; nothing more will be received. */
   garbled(error: WireError): void;
+  /** Too many channels hold unfinished frames, and this one has done so for the longest time; nothing more will be received. */
+  crowdedOut(): void;
   writable(): void;
   /** The connection is gone. */
   gone(reason: string): void;
@@ -25,18 +28,28 @@ function sink(frame: Frame): void {
 }
 
 /** Receiver of one connection. */
-export class FrameReceiver implements ConnectionHandler {
+export class FrameReceiver implements ConnectionHandler, Assembler {
   readonly #owner: FrameOwner;
   readonly #decoder: FrameDecoder;
+  readonly #budget: AssemblyBudget;
+  /** Bytes of an unfinished large frame that the budget knows of. */
+  #held = 0;
 
-  constructor(owner: FrameOwner, limits: BoltLimits) {
+  constructor(owner: FrameOwner, limits: BoltLimits, budget: AssemblyBudget) {
     this.#owner = owner;
     this.#decoder = new FrameDecoder(limits);
+    this.#budget = budget;
   }
 
   /** Drops the frames that have not been handed on, also those of the chunk at hand. */
   stop(): void {
     this.#decoder.close();
+    this.#hold(0);
+  }
+
+  crowdedOut(): void {
+    this.stop();
+    this.#owner.crowdedOut();
   }
 
   data(chunk: Buffer): void {
@@ -52,6 +65,8 @@ export class FrameReceiver implements ConnectionHandler {
     } finally {
       decoding = outer;
     }
+    const unfinished = this.#decoder.bufferedBytes;
+    this.#hold(unfinished < ASSEMBLY_COUNTED_BYTES ? 0 : unfinished);
   }
 
   drained(): void {
@@ -59,7 +74,13 @@ export class FrameReceiver implements ConnectionHandler {
   }
 
   closed(reason: string): void {
-    this.#decoder.close();
+    this.stop();
     this.#owner.gone(reason);
+  }
+
+  #hold(bytes: number): void {
+    if (bytes === this.#held) return;
+    this.#held = bytes;
+    this.#budget.hold(this, bytes);
   }
 }

@@ -31,30 +31,27 @@ const NAME_UNITS_MAX = 256;
 export class Refusals {
   readonly #known = new Map<string, Refusal>();
 
-  /** A registration was refused. @returns true if it is news: the first time, or after a long silence */
-  note(refused: Refused, nowMs: number): boolean {
+  /** A registration was refused. @returns what to say of it, names cut; null if it is no news: said lately, or too many others were */
+  note(refused: Refused, nowMs: number): Refused | null {
     const key = `${refused.clientAddress} ${refused.registerId.slice(0, NAME_UNITS_MAX)}`;
     const known = this.#known.get(key);
     if (known !== undefined && nowMs - known.lastMs < FORGET_MS && known.reason === refused.reason) {
       known.times++;
       known.lastMs = nowMs;
-      return false;
+      return null;
     }
     this.#known.delete(key);
     if (this.#known.size >= REFUSALS_MAX) this.#expire(nowMs);
-    if (this.#known.size >= REFUSALS_MAX) return false;
-    const { dataId, group, registerId, appName } = refused;
-    this.#known.set(key, {
+    if (this.#known.size >= REFUSALS_MAX) return null;
+    const cut: Refused = {
       ...refused,
-      dataId: dataId.slice(0, NAME_UNITS_MAX),
-      group: group.slice(0, NAME_UNITS_MAX),
-      registerId: registerId.slice(0, NAME_UNITS_MAX),
-      appName: appName.slice(0, NAME_UNITS_MAX),
-      sinceMs: nowMs,
-      times: 1,
-      lastMs: nowMs,
-    });
-    return true;
+      dataId: refused.dataId.slice(0, NAME_UNITS_MAX),
+      group: refused.group.slice(0, NAME_UNITS_MAX),
+      registerId: refused.registerId.slice(0, NAME_UNITS_MAX),
+      appName: refused.appName.slice(0, NAME_UNITS_MAX),
+    };
+    this.#known.set(key, { ...cut, sinceMs: nowMs, times: 1, lastMs: nowMs });
+    return cut;
   }
 
   /** Those of the last minute. */

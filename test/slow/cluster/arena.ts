@@ -78,8 +78,8 @@ export class Arena {
   }
 
   /**
-   * Runs a scenario under load and judges it: no bad push, every list right in the end, as many copies as there must be. Counts of bad
-   * pushes are asserted, times are only printed.
+   * Runs a scenario under load and judges it: no bad push, every list right in the end, as many copies as there must be, no error in a
+   * log. Counts of bad pushes are asserted, times are only printed.
    */
   async run(scenario: string, act: () => Promise<Outcome>): Promise<void> {
     await this.ready();
@@ -88,6 +88,7 @@ export class Arena {
     let outcome: Outcome = { what: 'failed', seconds: NaN };
     let problem = '';
     const refusedBefore = this.fleet.repeated;
+    const errorsBefore = this.cluster.errorLines;
     try {
       this.fleet.churn(CHANGES_PER_SECOND);
       outcome = await act();
@@ -100,12 +101,14 @@ export class Arena {
     const refused = this.fleet.repeated - refusedBefore;
     this.#lines.push({ scenario, ...outcome, findings, refused, problem });
     const { shrunken, empty, older, revived, examples } = findings;
-    this.#broken = problem !== '' || shrunken + empty + older + revived > 0;
+    const errors = this.cluster.errorLines.filter((line) => !errorsBefore.includes(line));
+    this.#broken = problem !== '' || shrunken + empty + older + revived + errors.length > 0;
     if (this.#broken) {
       console.error(`${scenario}\n${problem}\n${examples.join('\n')}\n${this.cluster.output(OUTPUT_CHARS)}`);
     }
-    expect({ problem, shrunken, empty, older, revived }, examples.join('\n')).toEqual({
+    expect({ problem, errors, shrunken, empty, older, revived }, examples.join('\n')).toEqual({
       problem: '',
+      errors: [],
       shrunken: 0,
       empty: 0,
       older: 0,

@@ -50,13 +50,16 @@ describe.skipIf(MISSING !== null)('official Java clients on a cluster that is hu
       } catch (error) {
         problem = error instanceof Error ? error.message : String(error);
       }
+      const errors = cluster.errorLines;
       const { shrunken, empty, older, revived, pushes, slowestMs, examples } = fleet.oracle.reset();
       lines.push(
         `${name}: ${outcome}${problem}; ${pushes} lists, slowest ${(slowestMs / 1000).toFixed(2)} s`,
       );
-      if (problem !== '' || examples.length > 0) console.error(cluster.output(OUTPUT_CHARS));
-      expect({ problem, shrunken, empty, older, revived }, examples.join('\n')).toEqual({
+      if (problem !== '' || examples.length > 0 || slowestMs > 5000)
+        console.error(cluster.output(OUTPUT_CHARS));
+      expect({ problem, errors, shrunken, empty, older, revived }, examples.join('\n')).toEqual({
         problem: '',
+        errors: [],
         shrunken: 0,
         empty: 0,
         older: 0,

@@ -174,16 +174,18 @@ export function officialClientSuite(form: Form): void {
       expect(await java.bulkRegistered('bulk')).toBe(1000);
     });
 
-    test('SyncConfig, 30 s after the start, does not blank a list', async () => {
-      await new Promise((resolve) =>
-        setTimeout(resolve, Math.max(0, SYNC_CONFIG_MS - (performance.now() - startedAt))),
-      );
-      expect(valuesOf(await java.peek('long-sub'))).toEqual(['stays']);
-      const seen = java.data.get('long-sub')!;
-      // Once a list was there it never went away, whatever the client was told since.
-      const first = seen.findIndex((data) => valuesOf(data).length > 0);
-      expect(seen.slice(first).map(valuesOf)).toEqual(seen.slice(first).map(() => ['stays']));
-    });
+    // Half a minute of waiting: in one form.
+    if (form === 'three processes')
+      test('SyncConfig, 30 s after the start, does not blank a list', async () => {
+        await new Promise((resolve) =>
+          setTimeout(resolve, Math.max(0, SYNC_CONFIG_MS - (performance.now() - startedAt))),
+        );
+        expect(valuesOf(await java.peek('long-sub'))).toEqual(['stays']);
+        const seen = java.data.get('long-sub')!;
+        // Once a list was there it never went away, whatever the client was told since.
+        const first = seen.findIndex((data) => valuesOf(data).length > 0);
+        expect(seen.slice(first).map(valuesOf)).toEqual(seen.slice(first).map(() => ['stays']));
+      });
 
     test('after a restart of the session the clients come back and nothing was lost or emptied', async () => {
       await java.publish('pub', 'back', 'restarted', GROUP, ['v1']);

@@ -100,6 +100,15 @@ export const META_MUTATIONS: readonly Mutation[] = [
     caughtBy: 'meta 1',
   },
   {
+    name: 'number-falls-at-once',
+    what: 'the number of publishers that a restart waits for is without those of a session that died just before',
+    file: 'meta/src/core/publisher-memory.ts',
+    find: 'this.#count = this.#peak.add(total, nowMs);',
+    replace: 'this.#count = total;',
+    breaks: 'I6',
+    caughtBy: 'everything dies right after a session',
+  },
+  {
     name: 'act-before-listening',
     what: 'a new leader acts at once',
     file: 'meta/src/slot-keeper.ts',

@@ -118,6 +118,16 @@ export const SCENARIOS: readonly Scenario[] = [
         .plan(2, { sessions: 2, clients: 24 }),
   },
   {
+    name: 'everything dies right after a session',
+    what: 'a session is killed with half of the clients on it, and everything while these are on their way to the other one',
+    plan: () =>
+      new Script()
+        .crowd(24, 2)
+        .fault({ atMs: 30 * s, forMs: 300, kind: 'crash', node: 'session-1', silent: false })
+        .fault({ atMs: 30.6 * s, forMs: 200, kind: 'restart', roles: ['data', 'session'], silent: false })
+        .plan(2, { sessions: 2, clients: 24 }),
+  },
+  {
     name: 'moved to a session that is behind',
     what: 'a client moves to a session whose clock is behind and which is cut off from the data nodes meanwhile',
     plan: () => {

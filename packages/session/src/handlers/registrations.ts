@@ -62,11 +62,12 @@ function note(
     clientAddress: connection.address,
     reason,
   };
-  if (context.refusals.note(refused, context.clock.monoMs()))
-    context.logger.warn(
-      forGood ? 'a registration is refused for good' : 'a registration is refused, its client will repeat it',
-      refused,
-    );
+  const news = context.refusals.note(refused, context.clock.monoMs());
+  if (news === null) return;
+  context.logger.warn(
+    forGood ? 'a registration is refused for good' : 'a registration is refused, its client will repeat it',
+    news,
+  );
 }
 
 function checked(
