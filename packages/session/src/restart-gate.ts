@@ -5,7 +5,8 @@
  * Meta sums what the sessions report; it tells 0 when the cluster is not restarting, or when nearly all are back. Nearly all is
  * not all: the gate then waits until no publisher has come for a moment, so that the last ones are not missing in their lists.
  * A session that holds all of them itself knows at once. While it tells clients to come again, for they register faster than it takes,
- * neither is true: some of those that it holds are new, and who knocks was here before.
+ * neither is true: some of those that it holds are new, and who knocks was here before. Nor while data nodes do not take what it has:
+ * their lists lack it.
  */
 
 /** Options of {@link RestartGate}. */
@@ -47,17 +48,17 @@ export class RestartGate {
   }
 
   /**
-   * @param putOffMs when a registration was last put off
+   * @param unsettledMs when a registration was last put off, or a write of one found no leader: lists lack it, so nothing is settled
    * @returns true if the gate has opened just now
    */
-  check(nowMs: number, expectedPublishers: number, ownPublishers: number, putOffMs = -Infinity): boolean {
+  check(nowMs: number, expectedPublishers: number, ownPublishers: number, unsettledMs = -Infinity): boolean {
     if (!this.#closed) return false;
     if (ownPublishers > this.#publishers) {
       this.#publishers = ownPublishers;
       this.#grownMs = nowMs;
     }
     const { backShare, settleMs } = this.#options;
-    const quiet = nowMs >= putOffMs + settleMs;
+    const quiet = nowMs >= unsettledMs + settleMs;
     const all = quiet && expectedPublishers > 0 && ownPublishers >= expectedPublishers;
     const nearlyAll = ownPublishers >= backShare * expectedPublishers;
     const settled = quiet && nearlyAll && nowMs >= this.#grownMs + settleMs;

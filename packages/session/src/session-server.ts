@@ -285,11 +285,12 @@ export class SessionServer {
   }
 
   #checkGate(nowMs: number): void {
-    const { gate, meta, engine, store, accessRate } = this.#parts;
+    const { gate, meta, engine, store, accessRate, data } = this.#parts;
     const { expectedPublishers } = meta.view;
     // What the sessions hold together is known to meta only: tell and ask more often than each second.
     if (gate.closed) meta.beatSoon();
-    if (!gate.check(nowMs, expectedPublishers, store.counts.publishers, accessRate.lackedMs)) return;
+    const unsettledMs = Math.max(accessRate.lackedMs, data.forwarder.troubledMs);
+    if (!gate.check(nowMs, expectedPublishers, store.counts.publishers, unsettledMs)) return;
     this.#ports.logger.info('first pushes begin', {
       publishers: store.counts.publishers,
       expectedPublishers,

@@ -49,6 +49,8 @@ export interface WriteForwarderPorts {
 /** The forwarder. */
 export class WriteForwarder implements ReplyHandler<WriteInFlight> {
   readonly queue: WriteQueue;
+  /** When a write last found no leader that takes it, monotonic ms: the lists lack it since. */
+  troubledMs = -Infinity;
   readonly #ports: WriteForwarderPorts;
   readonly #backoff: Backoff;
   readonly #flush: () => void;
@@ -177,6 +179,7 @@ export class WriteForwarder implements ReplyHandler<WriteInFlight> {
       if (code === AccessCode.moved || code === AccessCode.misMatch) refused++;
     }
     if (refused > 0) routing.tableIsOld();
+    if (rejected.some(({ code }) => code < REJECT_STALE)) this.#trouble();
     if (reply.tableEpoch > routing.table.epoch) routing.tableIsOld();
     if (this.queue.answered(batch, rejected)) this.#retryLater();
     this.#arm();
@@ -191,7 +194,12 @@ export class WriteForwarder implements ReplyHandler<WriteInFlight> {
     this.#retry?.cancel();
   }
 
+  #trouble(): void {
+    this.troubledMs = this.#ports.clock.monoMs();
+  }
+
   #failed(batch: WriteInFlight): void {
+    this.#trouble();
     this.#ports.metrics.writeRetries.noAnswer.value += batch.items.length;
     if (this.queue.failed(batch)) this.#retryLater();
     this.#arm();
@@ -209,7 +217,7 @@ export class WriteForwarder implements ReplyHandler<WriteInFlight> {
   #flushLeader(leader: string): void {
     const channel = this.#ports.channel(leader);
     // Without a link the writes stay ready; `wake` and `reroute` come back to them.
-    if (channel === null) return;
+    if (channel === null) return this.#trouble();
     const { routing, settings, metrics } = this.#ports;
     for (let batch = this.queue.take(leader); batch !== null; batch = this.queue.take(leader)) {
       metrics.writeBatches.value++;
