@@ -95,6 +95,11 @@ export class Absences {
     }
   }
 
+  /** A data node ended: it may be back, and have told its sessions what it knows, before anybody looks. */
+  dataDown(): void {
+    for (const state of this.clients.values()) this.#watchOrphan(state, this.#world.nowMs());
+  }
+
   /** All client sockets of a session were reset. Who stands still does not notice, and does not come back. */
   socketsReset(name: string): void {
     for (const state of this.clients.values()) {

@@ -12,7 +12,7 @@ import type { ModelHolds } from './model-world.ts';
 import { type SimPlan, type SimSettings, SETTLE_MS } from './plan.ts';
 import { Settling } from './settling.ts';
 import { SimClients } from './sim-clients.ts';
-import { fork, SimCluster, type SimNode } from './sim-cluster.ts';
+import { fork, SimCluster } from './sim-cluster.ts';
 import { simDelay } from './sim-clock.ts';
 import type { SimWorld } from './sim-host.ts';
 import { SimNetwork } from './sim-network.ts';
@@ -224,9 +224,6 @@ export class SimRun {
 
   #makeCluster(settings: SimSettings | undefined): SimCluster {
     const { metas, data, sessions, zones, slotCount, replicas } = this.plan.size;
-    const ofSession = (node: SimNode, tell: (name: string) => void): void => {
-      if (node.role === 'session') tell(node.name);
-    };
     return new SimCluster(
       this.world,
       {
@@ -241,8 +238,13 @@ export class SimRun {
         sessionSettings: settings?.session ?? {},
       },
       {
-        down: (node, graceful) => ofSession(node, (name) => this.model.absences.sessionDown(name, graceful)),
-        up: (node) => ofSession(node, (name) => this.model.absences.sessionUp(name)),
+        down: (node, graceful) => {
+          if (node.role === 'session') this.model.absences.sessionDown(node.name, graceful);
+          else if (node.role === 'data') this.model.absences.dataDown();
+        },
+        up: (node) => {
+          if (node.role === 'session') this.model.absences.sessionUp(node.name);
+        },
         failed: (node, error) => this.violated('start', `${node.name}: ${errorText(error)}`),
       },
     );
