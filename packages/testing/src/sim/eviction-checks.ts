@@ -63,7 +63,7 @@ export class EvictionChecks {
       if (!this.#known.has(processId)) this.#join(processId, address, !first);
     }
     for (const known of this.#known.values())
-      if (known.node?.state === 'stopping' || known.node?.left === known.incarnation) known.leaving = true;
+      if (known.node?.left === known.incarnation) known.leaving = true;
     this.#late(leader, inspect.leader().warm && !heldBack);
     for (const [processId, known] of this.#known) {
       if (present.has(processId)) continue;

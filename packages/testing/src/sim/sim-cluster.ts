@@ -43,7 +43,7 @@ export interface SimNode {
   wallOffsetMs: number;
   /** Processes so far. */
   incarnation: number;
-  /** The last process that stopped in good order. */
+  /** The last process that was asked to stop in good order: meta may hear of it also when it is killed meanwhile. */
   left: number;
   /** To be started when it has stopped. */
   again: boolean;
@@ -175,6 +175,7 @@ export class SimCluster {
     const { host, tier } = node;
     if (host === null || tier === null || node.state === 'stopping') return;
     node.state = 'stopping';
+    node.left = node.incarnation;
     this.#world.trace.add('sim', () => `${name} is asked to stop`);
     tier.server.stop().then(
       () => {
@@ -223,7 +224,6 @@ export class SimCluster {
 
   #ended(node: SimNode, host: SimHost, silent: boolean, graceful: boolean): void {
     node.wallOffsetMs = host.clock.wallOffsetMs;
-    if (graceful) node.left = node.incarnation;
     host.die(silent);
     node.host = null;
     node.tier = null;
