@@ -73,7 +73,8 @@ export class LoadShedder {
     const spanMs = this.#active ? Math.min(SPAN_MS_MAX, nowMs - this.#lastMs) : 0;
     this.#lastMs = nowMs;
     if (busy) this.disturbed(nowMs);
-    const keep = Math.ceil(mean * (1 + STOP_OVER));
+    // The last client has nowhere better to go, whatever a small mean is rounded to.
+    const keep = Math.max(1, Math.ceil(mean * (1 + STOP_OVER)));
     if (perSecondMax === 0 || nowMs < this.#quietUntilMs || lightest === Infinity || own <= keep) {
       this.#active = false;
       return 0;

@@ -20,6 +20,12 @@ describe('load shedder', () => {
     }
   });
 
+  it('keeps its last client, also when the mean of a few was rounded to none', () => {
+    const core = shedder({ surplusMin: 1 });
+    for (let ms = 0; ms < 10_000; ms += 250)
+      expect(core.step(ms, { ...calm, own: 1, mean: 0, lightest: 0 })).toBe(0);
+  });
+
   it('asks at the rate and stops just above the mean', () => {
     const core = shedder();
     let own = 150;

@@ -4,7 +4,9 @@ import { BatchSummary, levelOf, runSeed } from '@sofa-registry/testing';
 
 const FIXED_SEEDS = 30;
 /** Seeds of level `operator` that broke something once. */
-const OPERATOR_REGRESSIONS = [24, 57, 1019, 701_204, 701_260, 4_001_036, 4_003_028, 4_120_156, 6_010_196];
+const OPERATOR_REGRESSIONS = [
+  24, 57, 1019, 701_204, 701_260, 4_001_036, 4_003_028, 4_120_156, 6_010_196, 6_200_484,
+];
 /** The same of level `single`, where that is not the level the seed draws. */
 const SINGLE_REGRESSIONS = [2_000_589];
 /** Seeds that broke something once, by what they found. */

@@ -28,6 +28,8 @@ export class Excuses implements ModelWorld {
   readonly #cluster: SimCluster;
   readonly #ports: ExcusesPorts;
   #disturbedSinceMs = Infinity;
+  /** When copies of data were last at risk. */
+  #riskMs = -Infinity;
 
   constructor(world: SimWorld, cluster: SimCluster, ports: ExcusesPorts) {
     this.#world = world;
@@ -94,7 +96,14 @@ export class Excuses implements ModelWorld {
   }
 
   dataAtRisk(): boolean {
-    return this.#atRisk(true);
+    const risk = this.#atRisk(true);
+    if (risk) this.#riskMs = this.nowMs();
+    return risk;
+  }
+
+  dataRiskMs(): number {
+    this.dataAtRisk();
+    return this.#riskMs;
   }
 
   dataLost(): boolean {
@@ -135,6 +144,7 @@ export class Excuses implements ModelWorld {
 
   /** Notes whether all is calm; `sinceMs`: when it was looked last. */
   watchCalm(sinceMs: number): void {
+    this.dataAtRisk();
     if (this.#calm()) this.#disturbedSinceMs = Infinity;
     else if (this.#disturbedSinceMs === Infinity) this.#disturbedSinceMs = sinceMs;
   }

@@ -29,6 +29,8 @@ interface SubscriptionState {
 
 /** A wrong removal is excused by an absence at most so long ago: lists may be old by as much while faults go on. */
 const STALE_MS_MAX = 60_000;
+/** After copies were lost, an official client takes up to so long to be back and outdo the old one that is left. */
+const OLD_COPY_MS = 30_000;
 /** How long an acknowledged publication may take to be visible to a first push. */
 const FIRST_PUSH_MS = 5000;
 
@@ -159,9 +161,12 @@ export class ListJudge {
     );
   }
 
-  /** When copies may be lost together with its session, an old copy may know of a publisher best: as it was, or not at all. */
+  /**
+   * When copies were lost together with its session, an old copy may know of a publisher best, as it was or not at all, until its client
+   * is back.
+   */
   #mayBeOld(key: string, state: SubscriptionState, nowMs: number): boolean {
-    if (!this.#world.dataAtRisk()) return false;
+    if (nowMs - this.#world.dataRiskMs() > OLD_COPY_MS) return false;
     const sinceMs = Math.max(state.shownSinceMs.get(key) ?? 0, nowMs - STALE_MS_MAX);
     return this.#publishers.get(key)?.presence.excusedWithin(sinceMs, nowMs) ?? true;
   }

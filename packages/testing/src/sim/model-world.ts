@@ -26,6 +26,8 @@ export interface ModelWorld {
   isolated(session: string): boolean;
   /** True while so many data nodes were lost together that copies of a slot may be gone. */
   dataAtRisk(): boolean;
+  /** When that was last so. */
+  dataRiskMs(): number;
   /** The same, but for the first start of everything. */
   dataLost(): boolean;
   /** True while a session is paused, cut off from somebody, or was until a moment ago. */
