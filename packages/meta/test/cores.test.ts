@@ -4,7 +4,7 @@ import { STORE_LIMITS } from '@sofa-registry/store';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Membership, PROBE_PEERS_MAX } from '../src/core/membership.ts';
-import { PEAK_MS, PublisherMemory } from '../src/core/publisher-memory.ts';
+import { PublisherMemory, RETURN_MS } from '../src/core/publisher-memory.ts';
 import { ReportBook } from '../src/core/slot-reports.ts';
 import { decodeTable, encodeTable } from '../src/core/table-doc.ts';
 import { META_DEFAULTS, META_SETTINGS } from '../src/index.ts';
@@ -273,13 +273,16 @@ describe('memory of the publishers', () => {
     expect(memory.expected([session('a2', 500), session('b3', 460)], 3000)).toBe(0);
   });
 
-  it('forgets those that left in the end', () => {
+  it('forgets at once those that left, and in the end those that never came back', () => {
     const memory = new PublisherMemory(15_000);
-    memory.expected([session('a', 1000)], 0);
-    for (let nowMs = 0; nowMs < 2 * PEAK_MS; nowMs += 1000) memory.expected([session('a', 10)], nowMs);
-    expect(memory.due(2 * PEAK_MS - 1)?.count).toBe(1000);
-    expect(memory.expected([session('a', 10)], 2 * PEAK_MS)).toBe(0);
-    expect(memory.expected([session('b', 0)], 2 * PEAK_MS + 1000)).toBe(10);
+    memory.expected([session('a', 500), session('b', 500)], 0);
+    memory.expected([session('a', 500), session('b', 300)], 1000);
+    expect(memory.due(1000)?.count).toBe(800);
+    memory.expected([session('a', 500)], 2000);
+    memory.expected([session('a', 510)], 2000 + RETURN_MS - 1);
+    expect(memory.due(2000 + RETURN_MS - 1)).toEqual({ count: 800, sessions: ['a'] });
+    memory.expected([session('a', 510)], 2000 + RETURN_MS);
+    expect(memory.expected([session('b', 0)], 2001 + RETURN_MS)).toBe(510);
   });
 
   it('forgets those that were not back when a restart was over', () => {

@@ -103,7 +103,7 @@ export const META_MUTATIONS: readonly Mutation[] = [
     name: 'number-falls-at-once',
     what: 'the number of publishers that a restart waits for is without those of a session that died just before',
     file: 'meta/src/core/publisher-memory.ts',
-    find: 'this.#count = this.#peak.add(total, nowMs);',
+    find: 'this.#count = nowMs < this.#floorUntilMs ? Math.max(total, this.#floor) : total;',
     replace: 'this.#count = total;',
     breaks: 'I6',
     caughtBy: 'everything dies right after a session',

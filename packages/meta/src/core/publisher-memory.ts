@@ -6,8 +6,8 @@
  * handed out. When all of them are gone or have lost their connection (they are members until they are evicted), the remembered
  * number is handed out until nearly as many publishers are there again or the hold is over.
  *
- * What a session held is not counted any more once the session is dead, although its clients are only on their way to another one, or
- * to a restarted registry. So the number falls late: it is the most there were lately. A number that is too high costs a wait that
+ * What a session held is not counted any more once the session is gone, although its clients are only on their way to another one, or
+ * to a restarted registry. So the number does not fall for a while after a session has gone. A number that is too high costs a wait that
  * ends with the hold, one that is too low costs lists their publishers.
  */
 
@@ -18,8 +18,8 @@ const CHANGE_SHARE = 0.1;
 /** Shortest time between two writes, ms. */
 const WRITE_MS = 1000;
 
-/** A number of publishers is remembered for so long at least, twice as long at most, ms: clients take up to 45 s to another session. */
-export const PEAK_MS = 45_000;
+/** So long after a session has gone the number is not below what it was, ms: its clients take up to 45 s to another one. */
+export const RETURN_MS = 45_000;
 
 /** What is stored. */
 export interface PublisherCount {
@@ -31,8 +31,12 @@ export interface PublisherCount {
 /** The memory. */
 export class PublisherMemory {
   readonly #holdMs: number;
-  readonly #peak = new RecentPeak();
   #count = 0;
+  /** What the number was when a session went, and until when it is not below that. */
+  #floor = 0;
+  #floorUntilMs = -Infinity;
+  /** True until the first look at the sessions of this term: some of those that the former leader counted may have gone since. */
+  #fresh = true;
   #sessions = new Set<string>();
   #restartedMs = -1;
   /** True while there is no session at all. */
@@ -47,7 +51,6 @@ export class PublisherMemory {
   /** What a former leader left. */
   restore(stored: PublisherCount): void {
     this.#count = stored.count;
-    this.#peak.reset(stored.count);
     this.#sessions = new Set(stored.sessions);
     this.#written = stored;
   }
@@ -69,10 +72,14 @@ export class PublisherMemory {
       if (this.#restartedMs < 0) this.#restartedMs = nowMs;
       if (nowMs - this.#restartedMs < this.#holdMs && total < this.#count * BACK_SHARE) return this.#count;
       // Who is not back by now has left.
-      this.#peak.reset(total);
+      this.#floorUntilMs = -Infinity;
+    } else if (this.#fresh || this.#someGone(sessions)) {
+      this.#floor = this.#count;
+      this.#floorUntilMs = nowMs + RETURN_MS;
     }
+    this.#fresh = false;
     this.#restartedMs = -1;
-    this.#count = this.#peak.add(total, nowMs);
+    this.#count = nowMs < this.#floorUntilMs ? Math.max(total, this.#floor) : total;
     this.#sessions = new Set(sessions.map((session) => session.processId));
     return 0;
   }
@@ -95,31 +102,14 @@ export class PublisherMemory {
     return this.#written;
   }
 
+  #someGone(sessions: readonly { readonly processId: string }[]): boolean {
+    const present = new Set(sessions.map(({ processId }) => processId));
+    for (const processId of this.#sessions) if (!present.has(processId)) return true;
+    return false;
+  }
+
   /** What was due has not been written: it stays due. */
   unwritten(): void {
     this.#written = { count: 0, sessions: [] };
-  }
-}
-
-/** The greatest of the numbers of the last {@link PEAK_MS} and some before. */
-class RecentPeak {
-  #sinceMs = -Infinity;
-  #now = 0;
-  #before = 0;
-
-  reset(value: number): void {
-    this.#sinceMs = -Infinity;
-    this.#now = value;
-    this.#before = 0;
-  }
-
-  add(value: number, nowMs: number): number {
-    if (nowMs - this.#sinceMs >= PEAK_MS) {
-      this.#before = this.#now;
-      this.#now = 0;
-      this.#sinceMs = nowMs;
-    }
-    this.#now = Math.max(this.#now, value);
-    return Math.max(this.#now, this.#before);
   }
 }

@@ -10,8 +10,8 @@ import type { TakenOff } from './taken-off.ts';
 const NEARLY_ALL = 0.85;
 /** Meta's memory may be older than the restart by so long: beats, writes, the grain of our own sampling. */
 const REMEMBER_MS = 4000;
-/** A greater number than that of now is remembered for so long, less what {@link REMEMBER_MS} stands for (meta's PEAK_MS). */
-const PEAK_MS = 40_000;
+/** So long after a session ended the number is not below what it was (meta's RETURN_MS, less the grain of our own sampling). */
+const FLOOR_MS = 40_000;
 /** How often publishers are counted, and for how long counts are kept. */
 const COUNT_MS = 500;
 const COUNTS_MAX = 240;
@@ -26,8 +26,8 @@ export class ColdRestart {
   /** Registered publications over time, and how many of them meta remembers at least of the last restart of everything. */
   readonly #counts: { readonly atMs: number; readonly count: number }[] = [];
   #remembered = 0;
-  /** When somebody last came back after a restart of everything: the number starts anew then. */
-  #returnedMs = -Infinity;
+  /** Until when it is not below what it was; a restart of everything ends that. */
+  #floorUntilMs = -Infinity;
 
   constructor(world: ModelWorld, clients: ReadonlyMap<string, ClientState>, takenOff: TakenOff) {
     this.#world = world;
@@ -37,18 +37,17 @@ export class ColdRestart {
 
   /** The least that meta may remember, should this have been the last session. */
   remember(nowMs: number): void {
-    const calmMs = Math.min(nowMs, this.#world.disturbedSince()) - REMEMBER_MS;
-    const counts = this.#counts.filter(({ atMs }) => atMs >= calmMs).map(({ count }) => count);
+    const fromMs = Math.min(nowMs, this.#world.disturbedSince()) - REMEMBER_MS;
+    const counts = this.#counts.filter(({ atMs }) => atMs >= fromMs).map(({ count }) => count);
     const least = counts.length === 0 ? 0 : Math.min(...counts);
-    const kept = nowMs - calmMs < PEAK_MS && this.#returnedMs < calmMs;
-    const calm = kept ? (this.#counts.findLast(({ atMs }) => atMs <= calmMs)?.count ?? 0) : 0;
-    this.#remembered = Math.max(least, calm);
+    this.#remembered = nowMs < this.#floorUntilMs ? Math.max(least, this.#remembered) : least;
+    this.#floorUntilMs = nowMs + FLOOR_MS;
   }
 
   /** A client lost everything, and comes back from now on. */
   returns(state: ClientState): void {
     this.#returning.add(state);
-    this.#returnedMs = this.#world.nowMs();
+    this.#floorUntilMs = -Infinity;
   }
 
   /** Counts, often. Returns who may be missing from now on because nearly all others are back. */

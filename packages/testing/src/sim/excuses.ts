@@ -28,8 +28,8 @@ export class Excuses implements ModelWorld {
   readonly #cluster: SimCluster;
   readonly #ports: ExcusesPorts;
   #disturbedSinceMs = Infinity;
-  /** When copies of data were last at risk. */
-  #riskMs = -Infinity;
+  /** When all copies of data were last at risk. */
+  #lostMs = -Infinity;
 
   constructor(world: SimWorld, cluster: SimCluster, ports: ExcusesPorts) {
     this.#world = world;
@@ -96,14 +96,12 @@ export class Excuses implements ModelWorld {
   }
 
   dataAtRisk(): boolean {
-    const risk = this.#atRisk(true);
-    if (risk) this.#riskMs = this.nowMs();
-    return risk;
+    return this.#atRisk(true);
   }
 
-  dataRiskMs(): number {
-    this.dataAtRisk();
-    return this.#riskMs;
+  dataLostMs(): number {
+    if (this.dataLost()) this.#lostMs = this.nowMs();
+    return this.#lostMs;
   }
 
   dataLost(): boolean {
@@ -144,7 +142,7 @@ export class Excuses implements ModelWorld {
 
   /** Notes whether all is calm; `sinceMs`: when it was looked last. */
   watchCalm(sinceMs: number): void {
-    this.dataAtRisk();
+    this.dataLostMs();
     if (this.#calm()) this.#disturbedSinceMs = Infinity;
     else if (this.#disturbedSinceMs === Infinity) this.#disturbedSinceMs = sinceMs;
   }

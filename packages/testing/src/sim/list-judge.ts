@@ -166,7 +166,7 @@ export class ListJudge {
    * is back.
    */
   #mayBeOld(key: string, state: SubscriptionState, nowMs: number): boolean {
-    if (nowMs - this.#world.dataRiskMs() > OLD_COPY_MS) return false;
+    if (!this.#world.dataAtRisk() && nowMs - this.#world.dataLostMs() > OLD_COPY_MS) return false;
     const sinceMs = Math.max(state.shownSinceMs.get(key) ?? 0, nowMs - STALE_MS_MAX);
     return this.#publishers.get(key)?.presence.excusedWithin(sinceMs, nowMs) ?? true;
   }

@@ -26,10 +26,10 @@ export interface ModelWorld {
   isolated(session: string): boolean;
   /** True while so many data nodes were lost together that copies of a slot may be gone. */
   dataAtRisk(): boolean;
-  /** When that was last so. */
-  dataRiskMs(): number;
   /** The same, but for the first start of everything. */
   dataLost(): boolean;
+  /** When that was last so; -Infinity = never. */
+  dataLostMs(): number;
   /** True while a session is paused, cut off from somebody, or was until a moment ago. */
   cutOff(session: string): boolean;
   /** True if a client does not read, or did not until a moment ago: it may be shown what is old. */
