@@ -203,7 +203,7 @@ describe.skipIf(MISSING !== null)('official Java clients on a cluster that is hu
     return outcome;
   });
 
-  scenario('everything is killed', 'ci', async () => {
+  scenario('everything is killed', 'long', async () => {
     await crash(...ALL);
     return propagates();
   });
