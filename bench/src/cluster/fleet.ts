@@ -4,9 +4,9 @@ import { dataIdOf, GROUP } from '../load/messages.ts';
 import { sleep } from '../load/waiting.ts';
 import { type FleetContext, OfficialLikeClient } from './official-client.ts';
 import { Oracle, type Publication, type Sight } from './oracle.ts';
+import { Pace } from './pace.ts';
 
 const SLOTS = 256;
-const TICK_MS = 10;
 const POLL_MS = 10;
 /** Of so many changes one is a publication that leaves and another that comes. */
 const TOGGLE_EVERY = 10;
@@ -37,7 +37,7 @@ export class Fleet {
   readonly #probeServices: readonly number[];
   /** Publications that come and go, with their clients. */
   readonly #passing: { client: OfficialLikeClient; publication: Publication }[] = [];
-  #churn: ReturnType<typeof setInterval> | null = null;
+  readonly #churn = new Pace(() => this.#changeSomething());
   #ticks = 0;
 
   constructor(plan: FleetPlan) {
@@ -78,17 +78,7 @@ export class Fleet {
 
   /** Changes from now on, `perSecond` of them; 0 stops them. */
   churn(perSecond: number): void {
-    if (this.#churn !== null) clearInterval(this.#churn);
-    this.#churn = null;
-    if (perSecond === 0) return;
-    let owed = 0;
-    let lastMs = performance.now();
-    this.#churn = setInterval(() => {
-      const now = performance.now();
-      owed += ((now - lastMs) * perSecond) / 1000;
-      lastMs = now;
-      for (; owed >= 1; owed--) this.#changeSomething();
-    }, TICK_MS);
+    this.#churn.set(perSecond);
   }
 
   /** Changes one publication of a service of every slot, of living clients (that are chosen). */

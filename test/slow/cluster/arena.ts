@@ -106,14 +106,7 @@ export class Arena {
     if (this.#broken) {
       console.error(`${scenario}\n${problem}\n${examples.join('\n')}\n${this.cluster.output(OUTPUT_CHARS)}`);
     }
-    expect({ problem, errors, shrunken, empty, older, revived }, examples.join('\n')).toEqual({
-      problem: '',
-      errors: [],
-      shrunken: 0,
-      empty: 0,
-      older: 0,
-      revived: 0,
-    });
+    expectClean(problem, errors, findings);
   }
 
   /** Time until changes of all slots arrive everywhere, in seconds. */
@@ -177,6 +170,19 @@ export class Arena {
       EQUAL_LIMIT_MS,
     );
   }
+}
+
+/** Nothing went wrong: no problem, no error in a log, no bad list. */
+export function expectClean(problem: string, errors: readonly string[], findings: Findings): void {
+  const { shrunken, empty, older, revived, examples } = findings;
+  expect({ problem, errors, shrunken, empty, older, revived }, examples.join('\n')).toEqual({
+    problem: '',
+    errors: [],
+    shrunken: 0,
+    empty: 0,
+    older: 0,
+    revived: 0,
+  });
 }
 
 /** The scenario that starts the clients itself. */

@@ -7,8 +7,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, test } from 'vitest';
 import { Cluster } from '../../../bench/src/cluster/cluster.ts';
+import { expectClean } from '../cluster/arena.ts';
 import { eventually } from '../e2e/waiting.ts';
 import { type SharedStore, startStore } from '../meta/stores.ts';
 import { JavaFleet } from './java-fleet.ts';
@@ -51,20 +52,14 @@ describe.skipIf(MISSING !== null)('official Java clients on a cluster that is hu
         problem = error instanceof Error ? error.message : String(error);
       }
       const errors = cluster.errorLines;
-      const { shrunken, empty, older, revived, pushes, slowestMs, examples } = fleet.oracle.reset();
+      const findings = fleet.oracle.reset();
+      const { pushes, slowestMs, examples } = findings;
       lines.push(
         `${name}: ${outcome}${problem}; ${pushes} lists, slowest ${(slowestMs / 1000).toFixed(2)} s`,
       );
       if (problem !== '' || examples.length > 0 || slowestMs > 5000)
         console.error(cluster.output(OUTPUT_CHARS));
-      expect({ problem, errors, shrunken, empty, older, revived }, examples.join('\n')).toEqual({
-        problem: '',
-        errors: [],
-        shrunken: 0,
-        empty: 0,
-        older: 0,
-        revived: 0,
-      });
+      expectClean(problem, errors, findings);
     });
   }
 

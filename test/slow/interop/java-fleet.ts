@@ -1,12 +1,12 @@
 /** Official Java clients of several generations that publish and watch the same services, under the eyes of the oracle. */
 import type { Cluster } from '../../../bench/src/cluster/cluster.ts';
 import { Oracle, type Publication, type Sight } from '../../../bench/src/cluster/oracle.ts';
+import { Pace } from '../../../bench/src/cluster/pace.ts';
 import { valueOf } from '../../../bench/src/cluster/value.ts';
 import { eventually } from '../e2e/waiting.ts';
 import { JavaDriver, valuesOf } from './driver.ts';
 
 const GROUP = 'DEFAULT_GROUP';
-const TICK_MS = 10;
 const REGISTERED_LIMIT_MS = 60_000;
 const EXPLAINED_MAX = 6;
 
@@ -33,7 +33,7 @@ export class JavaFleet {
   readonly #drivers = new Map<string, JavaDriver>();
   readonly #sights = new Map<string, Sight>();
   #owned: Owned[] = [];
-  #churn: ReturnType<typeof setInterval> | null = null;
+  readonly #churn = new Pace(() => this.#change(this.#owned[Math.floor(Math.random() * this.#owned.length)]));
 
   constructor(plan: JavaFleetPlan) {
     this.#plan = plan;
@@ -84,17 +84,7 @@ export class JavaFleet {
 
   /** Changes from now on, `perSecond` of them; 0 stops them. */
   churn(perSecond: number): void {
-    if (this.#churn !== null) clearInterval(this.#churn);
-    this.#churn = null;
-    if (perSecond === 0) return;
-    let owed = 0;
-    let lastMs = performance.now();
-    this.#churn = setInterval(() => {
-      const now = performance.now();
-      owed += ((now - lastMs) * perSecond) / 1000;
-      lastMs = now;
-      for (; owed >= 1; owed--) this.#change(this.#owned[Math.floor(Math.random() * this.#owned.length)]);
-    }, TICK_MS);
+    this.#churn.set(perSecond);
   }
 
   /** Changes one publication of every service and waits until all who watch it know. @returns seconds it took */

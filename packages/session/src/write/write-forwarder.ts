@@ -175,11 +175,13 @@ export class WriteForwarder implements ReplyHandler<WriteInFlight> {
     const rejected = reply.rejected.toSorted((a, b) => a.index - b.index);
     let refused = 0;
     for (const { code } of rejected) {
-      if (code < REJECT_STALE) metrics.writeRetries.access.value++;
+      if (code < REJECT_STALE) {
+        metrics.writeRetries.access.value++;
+        this.#trouble();
+      }
       if (code === AccessCode.moved || code === AccessCode.misMatch) refused++;
     }
     if (refused > 0) routing.tableIsOld();
-    if (rejected.some(({ code }) => code < REJECT_STALE)) this.#trouble();
     if (reply.tableEpoch > routing.table.epoch) routing.tableIsOld();
     if (this.queue.answered(batch, rejected)) this.#retryLater();
     this.#arm();

@@ -100,12 +100,8 @@ export class Excuses implements ModelWorld {
   }
 
   dataLostMs(): number {
-    if (this.dataLost()) this.#lostMs = this.nowMs();
+    if (this.#atRisk(false)) this.#lostMs = this.nowMs();
     return this.#lostMs;
-  }
-
-  dataLost(): boolean {
-    return this.#atRisk(false);
   }
 
   /** @param young nodes that have just been started for the first time count as well */

@@ -26,9 +26,7 @@ export interface ModelWorld {
   isolated(session: string): boolean;
   /** True while so many data nodes were lost together that copies of a slot may be gone. */
   dataAtRisk(): boolean;
-  /** The same, but for the first start of everything. */
-  dataLost(): boolean;
-  /** When that was last so; -Infinity = never. */
+  /** When that was last so, but for the first start of everything; -Infinity = never. */
   dataLostMs(): number;
   /** True while a session is paused, cut off from somebody, or was until a moment ago. */
   cutOff(session: string): boolean;

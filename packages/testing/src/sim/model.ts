@@ -85,7 +85,6 @@ export class SimModel implements ModelClientEvents {
   sample(): void {
     const nowMs = this.#world.nowMs();
     this.absences.watchReturn(nowMs);
-    this.takenOff.watch();
     for (const state of this.clients.values()) {
       const { client } = state;
       if (!client.alive) {

@@ -33,8 +33,6 @@ export class TakenOff {
   readonly #publishers: Publishers;
   readonly #words = new Map<string, Word>();
   #numbers = 0;
-  /** When copies of data were last at risk. */
-  #riskMs = -Infinity;
 
   constructor(world: ModelWorld, publishers: Publishers) {
     this.#world = world;
@@ -69,11 +67,6 @@ export class TakenOff {
     if (word !== undefined) word.connectedMs = this.#world.nowMs();
   }
 
-  /** Looks at what may keep lists as they are; call it often. */
-  watch(): void {
-    if (this.#world.dataLost()) this.#riskMs = this.#world.nowMs();
-  }
-
   /** True while calls of operators are under way. */
   get busy(): boolean {
     return [...this.#words.values()].some(({ pending }) => pending);
@@ -101,7 +94,7 @@ export class TakenOff {
     if (word === undefined || word.off === 0) return false;
     const nowMs = this.#world.nowMs();
     const present = session !== '' && lostMs === Infinity && unsoundMs === Infinity;
-    const calm = this.#world.disturbedSince() === Infinity && nowMs - this.#riskMs > HELD_MS_MAX;
+    const calm = this.#world.disturbedSince() === Infinity && nowMs - this.#world.dataLostMs() > HELD_MS_MAX;
     if (!present || !calm || client.unacked() > 0 || this.settled(client) === 0) word.hiddenMs = Infinity;
     else if (word.hiddenMs === Infinity) word.hiddenMs = nowMs;
     return nowMs - word.hiddenMs > SEEN_MS_MAX;
